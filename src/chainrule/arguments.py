@@ -1,0 +1,143 @@
+"""Arguments: what `wrt` names, which leaves are traced, and how a call is put together again.
+
+A call `f(*args, **kwargs)` becomes a list of leaves with readable paths. Floating leaves are traced; Python floats are
+traced as weak scalars; integers, booleans and strings are static unless a transform asks for more.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ArgumentError, DtypeError
+from chainrule.pytree import LEAF, Recorder, flatten, leaf_paths, unflatten
+
+Wrt = int | str | tuple
+
+
+@dataclass(slots=True)
+class Call:
+    """A call taken apart: the flattened arguments, in the order positional, then keyword."""
+
+    names: list[str]
+    leaves: list[list]
+    structures: list[Any]
+    positional: int
+    keywords: list[str]
+
+    def rebuild(self, leaves: list[list]) -> tuple[list, dict]:
+        """The arguments with other leaves in them."""
+        trees = [
+            group[0] if structure is LEAF else unflatten(structure, group)
+            for structure, group in zip(self.structures, leaves, strict=True)
+        ]
+        return trees[: self.positional], dict(zip(self.keywords, trees[self.positional :], strict=True))
+
+    def paths(self, argument: int) -> list[str]:
+        """The path of each leaf of one argument."""
+        if self.structures[argument] is LEAF:
+            return [self.names[argument]]
+        return leaf_paths(unflatten(self.structures[argument], self.leaves[argument]), self.names[argument])
+
+
+def parameter_names(function: Callable) -> list[str] | None:
+    """The names of a function's parameters, or None where Python does not know them."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+def take_apart(function: Callable, args: tuple, kwargs: dict, names: list[str] | None) -> Call:
+    """Flatten the arguments of a call; keywords that name positional parameters are put in their place."""
+    if kwargs and names:
+        args, kwargs = _keywords_in_place(function, args, kwargs, names)
+    leaves, structures = [], []
+    for value in (*args, *kwargs.values()):
+        if type(value) is np.ndarray:
+            leaves.append([value])
+            structures.append(LEAF)
+        else:
+            flat, structure = flatten(value)
+            leaves.append(flat)
+            structures.append(structure)
+    known = names or []
+    labels = [known[i] if i < len(known) else f"arg{i}" for i in range(len(args))] + list(kwargs)
+    return Call(labels, leaves, structures, len(args), list(kwargs))
+
+
+def _keywords_in_place(function, args, kwargs, names):
+    args, kwargs = list(args), dict(kwargs)
+    for name in names[len(args) :]:
+        if name not in kwargs:
+            break
+        args.append(kwargs.pop(name))
+    for name in kwargs:
+        if name in names[: len(args)]:
+            raise ArgumentError(f"{function_name(function)}() got {name!r} twice")
+    return tuple(args), kwargs
+
+
+def function_name(function: Callable) -> str:
+    """The name of a function for messages and for emitted source."""
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def chosen_arguments(function: Callable, call: Call, wrt: Wrt) -> list[int]:
+    """The arguments that `wrt` names, as numbers into the call."""
+    chosen = []
+    for item in wrt if isinstance(wrt, tuple) else (wrt,):
+        if isinstance(item, str):
+            if item not in call.names:
+                raise ArgumentError(
+                    f"wrt names {item!r}, but {function_name(function)}() was called with {', '.join(call.names)}"
+                    + _close(item, call.names)
+                )
+            chosen.append(call.names.index(item))
+        elif isinstance(item, int) and not isinstance(item, bool):
+            if not -call.positional <= item < call.positional:
+                raise ArgumentError(
+                    f"wrt is {item}, but {function_name(function)}() was called with {call.positional} positional "
+                    "arguments (they count from 0)"
+                )
+            chosen.append(item % call.positional)
+        else:
+            raise ArgumentError(f"wrt must be a position, a parameter's name, or a tuple of these, not {item!r}")
+    if len(set(chosen)) != len(chosen):
+        raise ArgumentError(f"wrt={wrt!r} names an argument twice")
+    if not chosen:
+        raise ArgumentError("wrt is empty: name at least one argument")
+    return chosen
+
+
+def _close(name: str, known: list[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def as_float_leaf(value: Any, path: Callable[[], str]) -> Any:
+    """A leaf under `wrt`: floats pass, a Python int is taken as a float, anything else raises with its path."""
+    if type(value) is int:
+        return float(value)
+    dtype = getattr(value, "dtype", None)
+    if type(value) is float or (dtype is not None and dtype.kind == "f"):
+        return value
+    kind = dtype if dtype is not None else type(value).__name__
+    raise DtypeError(
+        f"{path()} is of {kind}: only floats have a derivative; leave it out of wrt, or convert it with .astype(float)"
+    )
+
+
+def is_floating(value: Any) -> bool:
+    """Whether a leaf is a floating array, NumPy scalar, Python float or traced float."""
+    if type(value) is float:
+        return True
+    dtype = getattr(value, "dtype", None)
+    return dtype is not None and dtype.kind == "f" and isinstance(value, (np.ndarray, np.generic, Recorder))

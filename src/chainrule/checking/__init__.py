@@ -1,0 +1,1 @@
+"""Judges that know nothing of what they judge: differences, complex step, comparison, diagnosis."""

@@ -1,0 +1,151 @@
+"""The backward pass: the sum over paths, and nothing else.
+
+Each variable collects one contribution from every place where it is used. That is why the equations are walked
+backwards: when an equation's turn comes, every use of its output has been seen, so its cotangent is complete. The
+smallest counter-example is ``y = x * x``: taken use by use, x collects ``y_bar * x`` twice, and only their sum is right.
+
+The selection of an `np.where` travels with the cotangent through elementwise equations: a branch not taken has
+cotangent 0 there, and 0 times an infinite partial would be NaN, so the product is selected again by the same mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.derivation.building import Builder, arguments_of, dependents, resolved_params
+from chainrule.graphs import Graph, Operand, Variable
+from chainrule.primitives.comparison import WHERE
+
+
+@dataclass
+class Backward:
+    """A forward graph with its backward pass appended.
+
+    Attributes
+    ----------
+    graph : Graph
+        Forward equations first, then the derived ones; its outputs are still the forward outputs.
+    seeds : list of int
+        Input variables that take the cotangents of the outputs; empty when the seed is the number 1.
+    cotangents : list
+        For each input asked for: the variable (or literal) that is its cotangent.
+    """
+
+    graph: Graph
+    seeds: list[int] = field(default_factory=list)
+    cotangents: list[Operand] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Contribution:
+    """A cotangent on its way along one path, with the mask outside which it is zero."""
+
+    value: Any
+    mask: Any = None
+
+
+def derive_vjp(graph: Graph, wrt: Sequence[int], *, seed_one: bool = False) -> Backward:
+    """Append the backward pass of `graph` for the inputs numbered `wrt`.
+
+    Parameters
+    ----------
+    graph : Graph
+    wrt : sequence of int
+        Input variables.
+    seed_one : bool
+        Take the one, scalar output's cotangent as 1 instead of as a new input.
+    """
+    builder = Builder(graph)
+    varying = dependents(graph, set(wrt))
+    depends = dependents(graph, arguments_of(graph))
+    collected: dict[int, list[Contribution]] = {}
+    seeds: list[int] = []
+    builder.step("seed")
+    for output in graph.outputs:
+        variable = _variable_of(graph, output)
+        if seed_one:
+            bar = builder.full(1, (), variable.dtype)
+        else:
+            name = f"d{variable.name}" if variable.name else None
+            bar = builder.trace.input(variable=Variable(variable.shape, variable.dtype, False, name))
+            seeds.append(bar.number)
+        if type(output) is int and output in varying:
+            collected.setdefault(output, []).append(Contribution(bar))
+    for equation in reversed(graph.equations):
+        if equation.output in varying and equation.output in collected:
+            total = _collect(builder, equation.output, collected.pop(equation.output))
+            _pull_back(builder, equation, total, varying, depends, collected)
+    cotangents: list[Operand] = []
+    for number in wrt:
+        variable = graph.variables[number]
+        if number in collected:
+            total = _collect(builder, number, collected[number])
+            cotangents.append(builder.operand(total.value))
+        else:
+            builder.step("no path to the loss", variable.name or "")
+            cotangents.append(builder.operand(builder.full(0, variable.shape, variable.dtype)))
+    builder.trace.step = None
+    return Backward(builder.graph, seeds, cotangents)
+
+
+def _variable_of(graph: Graph, output: Operand) -> Variable:
+    if type(output) is int:
+        return graph.variables[output]
+    return Variable((), np.dtype(np.float64))
+
+
+def _collect(builder: Builder, number: int, contributions: list[Contribution]) -> Contribution:
+    """The cotangent of a variable: the sum of what its uses sent back."""
+    variable = builder.graph.variables[number]
+    total = contributions[0].value
+    mask = contributions[0].mask
+    if len(contributions) > 1:
+        builder.step("sum over paths", variable.name or "", f"used {len(contributions)} times")
+        for contribution in contributions[1:]:
+            total = total + contribution.value
+            mask = mask | contribution.mask if mask is not None and contribution.mask is not None else None
+    total = builder.in_dtype(total, variable.dtype)
+    if variable.name and hasattr(total, "variable") and total.variable.name is None:
+        total.variable.name = f"d{variable.name}"
+    return Contribution(total, mask)
+
+
+def _pull_back(builder, equation, total: Contribution, varying, depends, collected) -> None:
+    primitive = equation.primitive
+    name = builder.graph.variables[equation.output].name or ""
+    operands = tuple(map(builder.value, equation.inputs))
+    y = builder.value(equation.output)
+    params = resolved_params(equation, depends)
+    for place, number in enumerate(equation.inputs):
+        if type(number) is not int or number not in varying:
+            continue
+        builder.step(f"vjp of {primitive.name}", name, f"by operand {place + 1} of {primitive.name}")
+        bar = primitive.vjp(place, total.value, y, operands, params)
+        if bar is None:
+            continue
+        mask = None
+        if primitive is WHERE:
+            mask = _selection(operands[0], place, total.mask)
+        elif primitive.kind == "elementwise":
+            mask = total.mask
+            if mask is not None and primitive.singular and not _is_scaled(builder, bar, total.value):
+                bar = np.where(mask, bar, 0.0)
+        bar = builder.in_dtype(bar, builder.graph.variables[number].dtype)
+        collected.setdefault(number, []).append(Contribution(bar, mask))
+
+
+def _selection(condition, place: int, outer):
+    if not hasattr(condition, "ndim") or condition.ndim == 0:
+        return None
+    mask = condition if place == 1 else np.logical_not(condition)
+    return mask if outer is None else outer & mask
+
+
+def _is_scaled(builder: Builder, bar, y_bar) -> bool:
+    """Whether `bar` is `y_bar` times a number: then it is finite where y_bar is."""
+    last = builder.graph.equations[-1]
+    return last.output == bar.number and y_bar.number in last.inputs and any(type(i) is not int for i in last.inputs)

@@ -1,0 +1,232 @@
+"""One function, traced at a call and differentiated: what `grad` and kin share.
+
+The one idea: the forward pass runs once, while it is traced. The backward program depends only on the structure of what
+was traced (the key), so it is derived, simplified and compiled once for each structure; a repeated call costs the
+trace, a look-up and the backward pass.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.arguments import Call, Wrt, as_float_leaf, chosen_arguments, is_floating, parameter_names, take_apart
+from chainrule.derivation.reverse import derive_vjp
+from chainrule.errors import ArgumentError, UnsupportedError
+from chainrule.evaluate import evaluate
+from chainrule.graphs import Graph, Operand
+from chainrule.pytree import Recorder, flatten, unflatten
+from chainrule.run import compile_graph
+from chainrule.trace import Trace
+from chainrule.tracer import Tracer, new_trace
+
+CACHE_SIZE = 512
+_programs: OrderedDict[Any, BackwardProgram] = OrderedDict()
+
+
+@dataclass(slots=True)
+class Traced:
+    """One call of a function, traced with its values."""
+
+    function: Callable
+    call: Call
+    trace: Trace
+    chosen: list[int]
+    wrt_numbers: list[int]
+    result: Any
+    values: list[Any]
+
+
+@dataclass(slots=True)
+class BackwardProgram:
+    """A compiled backward pass: which forward values it reads, and the program from these (and seeds) to cotangents."""
+
+    graph: Graph
+    residuals: list[int]
+    run: Callable
+
+
+def trace_call(function: Callable, args: tuple, kwargs: dict, wrt: Wrt, names: list[str] | None) -> Traced:
+    """Run `function` on traced values; every floating argument is traced, whatever is differentiated."""
+    call = take_apart(function, args, kwargs, names)
+    chosen = chosen_arguments(function, call, wrt)
+    nested = any(isinstance(leaf, Recorder) for group in call.leaves for leaf in group)
+    trace = new_trace(concrete=True, places=nested)
+    trace.scope = None
+    wrt_numbers: list[list[int]] = [[] for _ in chosen]
+    traced: list[list] = []
+    for argument, group in enumerate(call.leaves):
+        place = chosen.index(argument) if argument in chosen else None
+        leaves = []
+        for position, leaf in enumerate(group):
+            if place is not None:
+                leaf = as_float_leaf(leaf, lambda a=argument, p=position: call.paths(a)[p])
+            elif not is_floating(leaf):
+                leaves.append(leaf)
+                continue
+            tracer = trace.input(leaf)
+            if nested:
+                tracer.variable.name = call.paths(argument)[position]
+            if place is not None:
+                wrt_numbers[place].append(tracer.number)
+            leaves.append(tracer)
+        traced.append(leaves)
+    if nested:
+        trace.graph.scope = _scope_of(call)
+    call_args, call_kwargs = call.rebuild(traced)
+    try:
+        result = function(*call_args, **call_kwargs)
+        if trace.refusal is not None:
+            raise trace.refusal
+    except ValueError as error:
+        if isinstance(error.__cause__, UnsupportedError):  # NumPy: "setting an array element with a sequence"
+            raise error.__cause__ from None
+        raise
+    finally:
+        values = trace.values
+        trace.close()
+    return Traced(function, call, trace, chosen, [n for group in wrt_numbers for n in group], result, values)
+
+
+def _scope_of(call: Call):
+    for group in call.leaves:
+        for leaf in group:
+            while isinstance(leaf, Tracer):
+                if leaf.trace.scope is not None:
+                    return leaf.trace.scope
+                if leaf.trace.graph.scope is not None:
+                    return leaf.trace.graph.scope
+                leaf = leaf.value
+    return None
+
+
+def output_operand(traced: Traced, value: Any) -> Operand:
+    """The variable that an output of the function is, or the literal or constant that it is."""
+    traced.trace.alive = True
+    try:
+        return traced.trace.operand(value)
+    finally:
+        traced.trace.alive = False
+
+
+def plain_value(traced: Traced, leaf: Any) -> Any:
+    """A result's leaf without its tracer."""
+    if isinstance(leaf, Tracer) and leaf.trace is traced.trace:
+        return leaf.value
+    return leaf
+
+
+def strip(traced: Traced, tree: Any) -> Any:
+    """A result with every tracer of this trace replaced by its value."""
+    if isinstance(tree, Tracer):
+        return plain_value(traced, tree)
+    if tree is None or isinstance(tree, (str, bool)):
+        return tree
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [plain_value(traced, leaf) for leaf in leaves])
+
+
+def scalar_output(traced: Traced, value: Any) -> Operand:
+    """The loss's variable; raises when the loss is not a scalar."""
+    shape = getattr(value, "shape", None)
+    if shape is None and not isinstance(value, (int, float)):
+        raise ArgumentError(
+            f"the function returned {type(value).__name__}; grad needs one number (has_aux=True for (loss, extra))"
+        )
+    if shape:
+        raise ArgumentError(
+            f"the function returned an array of shape {tuple(shape)}; grad needs one number: sum or average it, "
+            "or use cr.jacobian"
+        )
+    return output_operand(traced, value)
+
+
+def backward(traced: Traced, outputs: list[Operand], seeds: list[Any] | None) -> list[Any]:
+    """The cotangents of the chosen inputs: one sweep of the cached backward program."""
+    graph = traced.trace.graph
+    graph.outputs = outputs
+    key = structural_key(graph, traced.wrt_numbers, seeds is None)
+    program = _programs.get(key) if key is not None else None
+    if program is None:
+        program = derive_backward(graph, traced.wrt_numbers, seed_one=seeds is None)
+        if key is not None:
+            _programs[key] = program
+            if len(_programs) > CACHE_SIZE:
+                _programs.popitem(last=False)
+    inputs = [traced.values[n] for n in program.residuals] + (seeds or [])
+    if any(isinstance(value, Recorder) for value in inputs):
+        return evaluate(program.graph, inputs)
+    return program.run(inputs)
+
+
+def structural_key(graph: Graph, wrt: list[int], seed_one: bool) -> Any:
+    """What the backward program depends on; None where it cannot be hashed (named sizes)."""
+    if graph.scope is not None:
+        return None
+    variables = graph.variables
+    try:
+        key = (
+            tuple([(e.primitive, e.inputs, e.params) for e in graph.equations]),
+            tuple([(variables[n].shape, variables[n].dtype, variables[n].weak) for n in graph.inputs]),
+            tuple([(n, variables[n].shape, variables[n].dtype) for n in graph.constants]),
+            tuple(graph.outputs),
+            tuple(wrt),
+            seed_one,
+        )
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def derive_backward(graph: Graph, wrt: list[int], *, seed_one: bool) -> BackwardProgram:
+    """The backward pass alone, reading the forward values that are known after the trace."""
+    derived = derive_vjp(graph, wrt, seed_one=seed_one)
+    joint = derived.graph
+    joint.outputs = derived.cotangents
+    known = known_numbers(graph)
+    program = cut(joint, known, derived.seeds)
+    return BackwardProgram(program, [n for n in program.inputs if n not in derived.seeds], compile_graph(program))
+
+
+def known_numbers(graph: Graph) -> set[int]:
+    """The variables that a concrete trace has values for: all but the unexecuted broadcasts and conversions."""
+    unexecuted = {e.output for e in graph.equations if e.primitive.name in ("broadcast_to", "convert")}
+    return set(range(len(graph.variables))) - unexecuted
+
+
+def cut(joint: Graph, known: set[int], seeds: list[int]) -> Graph:
+    """The part of a joint graph that still has to run when the `known` variables have values."""
+    needed = {o for o in joint.outputs if type(o) is int}
+    kept = []
+    for equation in reversed(joint.equations):
+        if equation.output in needed and equation.output not in known:
+            kept.append(equation)
+            needed.update(i for i in equation.inputs if type(i) is int)
+    kept.reverse()
+    made = {e.output for e in kept}
+    result = joint.copy()
+    result.equations = kept
+    result.constants = {}
+    result.inputs = sorted(n for n in needed if n not in made and n not in seeds) + list(seeds)
+    return result
+
+
+def owned(arrays: list[Any], borrowed: list[Any]) -> list[Any]:
+    """Results that share no memory with each other or with the arrays they were computed from."""
+    seen = {id(value) for value in borrowed}
+    result = []
+    for value in arrays:
+        if isinstance(value, np.ndarray):
+            if id(value) in seen or value.base is not None or not value.flags.owndata or not value.flags.writeable:
+                value = value.copy()
+            seen.add(id(value))
+        result.append(value)
+    return result
+
+
+__all__ = ["Traced", "backward", "owned", "parameter_names", "scalar_output", "strip", "trace_call"]

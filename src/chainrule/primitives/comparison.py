@@ -1,0 +1,103 @@
+"""Comparisons and logic, which have no derivative, and `np.where`, which follows the branch it selects."""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+
+from chainrule.errors import UnsupportedError
+from chainrule.primitive import apply, elementwise, general, handles, same_shape, ufunc_dtype, weak_type
+
+_COMPARISONS = {
+    np.greater: (operator.gt, ">"),
+    np.greater_equal: (operator.ge, r"\ge"),
+    np.less: (operator.lt, "<"),
+    np.less_equal: (operator.le, r"\le"),
+    np.equal: (operator.eq, "="),
+    np.not_equal: (operator.ne, r"\ne"),
+}
+
+
+def _pair(rng):
+    return [((rng.uniform(-1, 1, (3, 4)), rng.uniform(-1, 1, (3, 4))), ())]
+
+
+def _bools(rng):
+    return [((rng.uniform(-1, 1, (3, 4)) > 0, rng.uniform(-1, 1, (3, 4)) > 0), ())]
+
+
+COMPARISONS = tuple(
+    elementwise(
+        ufunc,
+        operator=python,
+        converts_from=None,
+        samples=_pair,
+        complex_step="no",
+        latex="{0} " + sign + " {1}",
+    )
+    for ufunc, (python, sign) in _COMPARISONS.items()
+)
+LOGIC = tuple(
+    elementwise(ufunc, converts_from=None, samples=_bools, complex_step="no", latex="{0} " + sign + " {1}")
+    for ufunc, sign in (
+        (np.logical_and, r"\wedge"),
+        (np.logical_or, r"\vee"),
+        (np.bitwise_and, r"\wedge"),
+        (np.bitwise_or, r"\vee"),
+        (np.bitwise_xor, r"\oplus"),
+    )
+)
+TESTS = tuple(
+    elementwise(
+        ufunc,
+        converts_from=None,
+        samples=lambda rng: [((rng.uniform(-1, 1, (3, 4)) > 0,), ())],
+        complex_step="no",
+        latex=r"\operatorname{{" + ufunc.__name__.replace("_", r"\_") + "}} {0}",
+    )
+    for ufunc in (np.logical_not, np.invert, np.isnan, np.isfinite, np.isinf)
+)
+
+
+def _where_jvp(tangents, operands, y, params):
+    condition, _, _ = operands
+    _, a_dot, b_dot = tangents
+    zero = 0.0
+    return apply(WHERE, condition, zero if a_dot is None else a_dot, zero if b_dot is None else b_dot)
+
+
+WHERE = general(
+    "where",
+    np.where,
+    (
+        None,
+        lambda y_bar, condition, a, b, y: np.where(condition, y_bar, 0.0),
+        lambda y_bar, condition, a, b, y: np.where(condition, 0.0, y_bar),
+    ),
+    _where_jvp,
+    same_shape,
+    dtype_rule=lambda condition, a, b: ufunc_dtype(np.maximum, (weak_type(a), weak_type(b))),
+    broadcasts=True,
+    converts_from=1,
+    complex_step="yes",
+    samples=lambda rng: [
+        ((rng.uniform(-1, 1, (3, 4)) > 0, rng.uniform(-1, 1, (3, 4)), rng.uniform(-1, 1, (3, 4))), ()),
+        ((rng.uniform(-1, 1, (3, 4)) > 0, rng.uniform(-1, 1, (3, 4)), 0.0), ()),
+    ],
+    latex=r"{1} \text{{ if }} {0} \text{{ else }} {2}",
+)
+
+
+@handles(np.where)
+def where(condition, *branches):
+    """`np.where` with three arguments; with one it would be data-dependent."""
+    if len(branches) != 2:
+        raise UnsupportedError(
+            "np.where(condition) finds positions, whose number depends on values; "
+            "write np.where(condition, a, b), or index with the condition outside the traced function"
+        )
+    return apply(WHERE, condition, *branches)
+
+
+FAMILY = (*COMPARISONS, *LOGIC, *TESTS, WHERE)

@@ -1,0 +1,175 @@
+"""What has no operand to differentiate, or must not be differentiated: constants, one-hot rows, sizes, stop_gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chainrule.errors import ArgumentError
+from chainrule.primitive import Primitive, apply, elementwise, general, handles, register
+from chainrule.pytree import Recorder
+
+
+def _same(x):
+    return x
+
+
+STOP_GRADIENT = elementwise(
+    _same,
+    (None,),
+    name="stop_gradient",
+    dtype_rule=lambda x: x.dtype,
+    samples=lambda rng: [((rng.standard_normal((3, 4)),), ())],
+    complex_step="no",
+    latex="{0}",
+)
+
+
+def stop_gradient(x):
+    """`x` with its derivative taken as zero.
+
+    Parameters
+    ----------
+    x : array or traced value
+
+    Returns
+    -------
+    The same values; nothing flows back through them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> stop_gradient(np.array([1.0, 2.0]))
+    array([1., 2.])
+    """
+    return apply(STOP_GRADIENT, x) if isinstance(x, Recorder) else x
+
+
+def _one_hot(labels, size, axis, dtype):
+    labels = np.asarray(labels)
+    rows = np.zeros((*labels.shape, size), dtype=dtype)
+    np.put_along_axis(rows, labels[..., None], 1, axis=-1)
+    return np.moveaxis(rows, -1, axis) if axis != labels.ndim else rows
+
+
+def _one_hot_shape(labels, size, axis, dtype):
+    return (*labels.shape[:axis], size, *labels.shape[axis:])
+
+
+ONE_HOT = general(
+    "one_hot",
+    _one_hot,
+    (None,),
+    lambda tangents, operands, y, params: None,
+    _one_hot_shape,
+    dtype_rule=lambda labels, size, axis, dtype: dtype,
+    param_names=("size", "axis", "dtype"),
+    samples=lambda rng: [((np.array([2, 0, 1]),), (3, 1, np.dtype(np.float64)))],
+    complex_step="no",
+    latex=r"\operatorname{{onehot}} {0}",
+)
+
+
+def one_hot(labels, size, axis=-1, dtype=np.float64):
+    """Class numbers as rows with a single 1.
+
+    Parameters
+    ----------
+    labels : integer array of any shape
+        Class numbers in ``0 .. size - 1``.
+    size : int
+        The number of classes.
+    axis : int
+        Where the class axis is inserted; -1 puts it last.
+    dtype : float dtype of the result
+
+    Returns
+    -------
+    Array with one axis more than `labels`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one_hot(np.array([2, 0]), 3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    """
+    if not isinstance(labels, Recorder):
+        labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise ArgumentError(f"one_hot needs class numbers (integers), not {labels.dtype}")
+    place = axis % (labels.ndim + 1)
+    return apply(ONE_HOT, labels, params=(size, place, np.dtype(dtype)))
+
+
+def constant(name, forward, shape_rule, param_names, latex):
+    """Register a primitive without operands."""
+    return register(
+        Primitive(
+            name=name,
+            forward=forward,
+            kind="general",
+            shape_rule=shape_rule,
+            dtype_rule=lambda *params: params[-1],
+            param_names=param_names,
+            complex_step="no",
+            latex=latex,
+        )
+    )
+
+
+FULL = constant(
+    "full",
+    lambda value, shape, dtype: np.full(shape, value, dtype=dtype),
+    lambda value, shape, dtype: shape,
+    ("value", "shape", "dtype"),
+    r"\mathbf{{c}}",
+)
+ARANGE = constant(
+    "arange",
+    lambda size, dtype: np.arange(size, dtype=dtype),
+    lambda size, dtype: (size,),
+    ("size", "dtype"),
+    r"[0, 1, \ldots]",
+)
+EYE = constant(
+    "eye",
+    lambda size, dtype: np.eye(size, dtype=dtype),
+    lambda size, dtype: (size, size),
+    ("size", "dtype"),
+    "I",
+)
+SIZE = constant(
+    "size",
+    lambda expression, dtype: int(expression),
+    lambda expression, dtype: (),
+    ("expression", "dtype"),
+    "{0}",
+)
+
+
+def full_like(x, value, dtype=None):
+    """An array of one value in the shape of `x`; a constant, nothing flows through it."""
+    shape, dtype = x.shape, np.dtype(dtype or x.dtype)
+    if any(type(dim) is not int for dim in shape):
+        return x.trace.record(FULL, (), (value, shape, dtype))
+    return np.full(shape, value, dtype=dtype)
+
+
+@handles(np.zeros_like)
+def _zeros_like(x, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    return full_like(x, 0, dtype)
+
+
+@handles(np.ones_like)
+def _ones_like(x, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    return full_like(x, 1, dtype)
+
+
+@handles(np.full_like)
+def _full_like(x, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    if isinstance(fill_value, Recorder):
+        return np.broadcast_to(fill_value, x.shape)
+    return full_like(x, fill_value, dtype)
+
+
+FAMILY = (STOP_GRADIENT, ONE_HOT, FULL, ARANGE, EYE, SIZE)

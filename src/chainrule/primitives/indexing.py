@@ -1,0 +1,210 @@
+"""Indexing: `x[...]` with integers, slices, None, Ellipsis and integer arrays; its transpose adds into zeros.
+
+An index is kept as a hashable template in which each array is replaced by its place among the operands; `x[i, 2:, y]`
+becomes `index x i y` with the template `(("array", 0), ("slice", 2, None, None), ("array", 1))`. Entries that are
+picked twice collect both contributions (`np.add.at`), which is the sum over paths for indices.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chainrule.errors import ShapeError, UnsupportedError
+from chainrule.primitive import apply, handles, linear
+from chainrule.pytree import Recorder
+from chainrule.shapes import SizeExpr, broadcast_shapes, hint_of
+
+ARRAY, SLICE = "array", "slice"
+
+
+def rebuild(template, arrays):
+    """The index that NumPy takes, from the template and its arrays."""
+    return tuple(
+        arrays[item[1]]
+        if type(item) is tuple and item[0] == ARRAY
+        else slice(*item[1:])
+        if type(item) is tuple
+        else item
+        for item in template
+    )
+
+
+def make_template(index, ndim):
+    """Split an index into its hashable template and its arrays; masks become positions."""
+    items = list(index) if isinstance(index, tuple) else [index]
+    template: list = []
+    arrays: list = []
+    for item in items:
+        if isinstance(item, slice):
+            template.append((SLICE, item.start, item.stop, item.step))
+        elif item is None or item is Ellipsis:
+            template.append(item)
+        elif isinstance(item, (int, np.integer)) and not isinstance(item, (bool, np.bool_)):
+            template.append(item if type(item) is not int and not isinstance(item, np.integer) else int(item))
+        else:
+            for array in _positions(item):
+                template.append((ARRAY, len(arrays)))
+                arrays.append(array)
+    taken = sum(1 for item in template if item is not None and item is not Ellipsis)
+    if taken > ndim:
+        raise ShapeError(f"too many indices: {taken} for an array with {ndim} axes")
+    return tuple(template), arrays
+
+
+def _positions(item):
+    if isinstance(item, Recorder):
+        if item.dtype.kind == "b":
+            mask = item.known_value("an index with a mask picks as many entries as the mask has True; use np.where")
+            return np.nonzero(mask)
+        if item.dtype.kind not in "iu":
+            raise UnsupportedError(f"an index must be of integers, not {item.dtype}")
+        return (item,)
+    array = np.asarray(item)
+    if array.dtype.kind == "b":
+        return np.nonzero(array)
+    if array.size == 0:
+        array = array.astype(np.intp)
+    if array.dtype.kind not in "iu":
+        raise UnsupportedError(f"an index must be of integers, slices or masks, not {array.dtype}")
+    return (array,)
+
+
+def indexed_shape(x, *arrays_and_template):
+    """The shape of `x[index]`, by NumPy's rules, with named sizes."""
+    *arrays, template = arrays_and_template
+    taken = sum(1 for item in template if item is not None and item is not Ellipsis)
+    axis = 0
+    before: list = []
+    advanced: list = []  # shapes of the integer arrays
+    place = None  # where their common axes go
+    last_advanced = None
+    for number, item in enumerate(_spelled_out(template, x.ndim - taken)):
+        if item is None:
+            before.append(1)
+            continue
+        if type(item) is tuple and item[0] == SLICE:
+            before.append(sliced(x.shape[axis], *item[1:]))
+        elif type(item) is tuple:
+            advanced.append(arrays[item[1]].shape)
+            if place is None:
+                place = len(before)
+            elif last_advanced is not None and number != last_advanced + 1:
+                place = 0  # arrays apart from each other: their axes come first
+            last_advanced = number
+        else:
+            if not -hint_of(x.shape[axis]) <= hint_of(item) < hint_of(x.shape[axis]):
+                raise ShapeError(f"index {item} is out of bounds for axis {axis} with size {hint_of(x.shape[axis])}")
+            if last_advanced == number - 1 and advanced:
+                last_advanced = number
+        axis += 1
+    if advanced:
+        assert place is not None
+        before[place:place] = broadcast_shapes(*advanced)
+    return tuple(before)
+
+
+def _spelled_out(template, missing):
+    full = (SLICE, None, None, None)
+    items: list = []
+    seen = False
+    for item in template:
+        if item is Ellipsis:
+            items += [full] * missing
+            seen = True
+        else:
+            items.append(item)
+    return items if seen else items + [full] * missing
+
+
+def sliced(size, start, stop, step):
+    """The length of `range(size)[start:stop:step]`, symbolic where it can be."""
+    ints = (type(size) is int) and all(v is None or isinstance(v, (int, np.integer)) for v in (start, stop, step))
+    if ints:
+        return len(range(*slice(start, stop, step).indices(size)))
+    if start is None and stop is None and step in (None, 1, -1):
+        return size
+    if step not in (None, 1):
+        return _specialised(size, start, stop, step)
+    low = 0 if start is None else start if hint_of(start) >= 0 else size + start
+    high = size if stop is None else stop if hint_of(stop) >= 0 else size + stop
+    if not 0 <= hint_of(low) <= hint_of(high) <= hint_of(size):
+        return _specialised(size, start, stop, step)
+    return high - low
+
+
+def _specialised(size, start, stop, step):
+    numbers = [None if v is None else hint_of(v) for v in (start, stop, step)]
+    length = len(range(*slice(*numbers).indices(hint_of(size))))
+    for dim in (size, start, stop, step):
+        if isinstance(dim, SizeExpr):
+            dim.scope.unify(dim, hint_of(dim))
+    return length
+
+
+def _pick(x, *arrays_and_template):
+    *arrays, template = arrays_and_template
+    return x[rebuild(template, arrays)]
+
+
+def _add_into_zeros(y, *arrays_and_params):
+    *arrays, template, shape = arrays_and_params
+    zeros = np.zeros(shape, dtype=y.dtype)
+    if arrays:
+        np.add.at(zeros, rebuild(template, arrays), y)
+    else:
+        zeros[rebuild(template, arrays)] = y
+    return zeros
+
+
+def _samples(rng):
+    x = rng.standard_normal((4, 5))
+    return [
+        ((x,), ((1,),)),
+        ((x,), (((SLICE, 1, 3, None), None, (SLICE, None, None, 2)),)),
+        ((x,), ((Ellipsis, -1),)),
+        ((x, np.array([0, 2, 0])), (((ARRAY, 0),),)),
+        ((x, np.arange(4), np.array([1, 1, 0, 4])), (((ARRAY, 0), (ARRAY, 1)),)),
+        ((x, np.array([[0, 1], [1, 1]])), (((SLICE, None, None, None), (ARRAY, 0)),)),
+    ]
+
+
+INDEX = linear(
+    "index",
+    _pick,
+    (lambda y_bar, x, *rest: apply(INDEX_ADD, y_bar, *rest[:-1], params=(rest[-1], x.shape)), None),
+    indexed_shape,
+    param_names=("index",),
+    samples=_samples,
+    latex="{0}_{{\\text{{index}}}}",
+)
+INDEX_ADD = linear(
+    "index_add",
+    _add_into_zeros,
+    (lambda y_bar, y, *rest: apply(INDEX, y_bar, *rest[:-2], params=(rest[-2],)), None),
+    lambda y, *rest: rest[-1],
+    param_names=("index", "shape"),
+    samples=lambda rng: [
+        ((rng.standard_normal((2, 5)),), (((SLICE, 1, 3, None),), (4, 5))),
+        ((rng.standard_normal(3), np.array([0, 2, 0])), (((ARRAY, 0),), (4,))),
+    ],
+    latex="\\operatorname{{scatter}} {0}",
+)
+
+
+def index(x, key):
+    """`x[key]` of a traced value, or with a traced index."""
+    template, arrays = make_template(key, x.ndim)
+    return apply(INDEX, x, *arrays, params=(template,))
+
+
+@handles(np.take)
+def take(x, indices, axis=None, out=None, mode="raise"):
+    """`np.take`: entries by number along an axis."""
+    if out is not None or mode != "raise":
+        raise UnsupportedError("np.take(..., out=, mode=) is not supported; index with integers in range")
+    if axis is None:
+        x, axis = x.reshape((-1,)), 0
+    return index(x if isinstance(x, Recorder) else np.asarray(x), (slice(None),) * (axis % x.ndim) + (indices,))
+
+
+FAMILY = (INDEX, INDEX_ADD)

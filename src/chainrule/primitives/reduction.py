@@ -1,0 +1,171 @@
+"""Reductions over axes: sum and mean (linear), max and min (ties share equally), argmax and argmin (no derivative)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from chainrule.errors import UnsupportedError
+from chainrule.primitive import apply, general, handles, linear
+from chainrule.shapes import normalize_axes
+
+
+def reduced_shape(x, axes, keepdims):
+    """The shape after reducing `axes`."""
+    if keepdims:
+        return tuple(1 if axis in axes else dim for axis, dim in enumerate(x.shape))
+    return tuple(dim for axis, dim in enumerate(x.shape) if axis not in axes)
+
+
+def spread(y, x, axes, keepdims):
+    """A reduced array stretched back over the axes of `x`: what undoes a sum."""
+    if not keepdims and axes and len(axes) < x.ndim:
+        y = np.expand_dims(y, axes)
+    return np.broadcast_to(y, x.shape)
+
+
+def _samples(rng):
+    x = rng.standard_normal((3, 4, 2))
+    return [((x,), ((0,), False)), ((x,), ((1, 2), True)), ((x,), ((0, 1, 2), False)), ((x[0, 0],), ((0,), True))]
+
+
+def _sum_dtype(x, axes, keepdims):
+    return np.dtype(np.int64) if x.dtype.kind in "bi" else x.dtype
+
+
+def _mean_dtype(x, axes, keepdims):
+    return x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
+
+
+SUM = linear(
+    "sum",
+    lambda x, axes, keepdims: np.sum(x, axis=axes, keepdims=keepdims),
+    (lambda y_bar, x, axes, keepdims: spread(y_bar, x, axes, keepdims),),
+    reduced_shape,
+    dtype_rule=_sum_dtype,
+    param_names=("axis", "keepdims"),
+    samples=_samples,
+    latex=r"\sum {0}",
+)
+MEAN = linear(
+    "mean",
+    lambda x, axes, keepdims: np.mean(x, axis=axes, keepdims=keepdims),
+    (
+        lambda y_bar, x, axes, keepdims: spread(
+            y_bar / math.prod(x.shape[axis] for axis in axes), x, axes, keepdims
+        ),
+    ),
+    reduced_shape,
+    dtype_rule=_mean_dtype,
+    param_names=("axis", "keepdims"),
+    samples=_samples,
+    latex=r"\operatorname{{mean}} {0}",
+)
+
+
+def _winners(x, y, axes, keepdims):
+    """1 at each winning entry divided by how many won: ties share equally."""
+    won = (x == spread(y, x, axes, keepdims)) * np.ones_like(x)
+    return won / spread(np.sum(won, axis=axes, keepdims=True), x, axes, True)
+
+
+def _extremum(name, function):
+    return general(
+        name,
+        lambda x, axes, keepdims: function(x, axis=axes, keepdims=keepdims),
+        (
+            lambda y_bar, x, y, axes, keepdims: (
+                spread(y_bar, x, axes, keepdims) * _winners(x, y, axes, keepdims)
+            ),
+        ),
+        lambda tangents, operands, y, params: np.sum(
+            tangents[0] * _winners(operands[0], y, *params), axis=params[0], keepdims=params[1]
+        ),
+        reduced_shape,
+        param_names=("axis", "keepdims"),
+        samples=_samples,
+        kinks="two largest entries equal",
+        complex_step="yes",
+        latex=rf"\{name} {{0}}",
+    )
+
+
+MAX = _extremum("max", np.max)
+MIN = _extremum("min", np.min)
+
+
+def _index_samples(rng):
+    x = rng.standard_normal((3, 4))
+    return [((x,), ((1,), False)), ((x,), ((0, 1), False))]
+
+
+def _position(name, function):
+    return general(
+        name,
+        lambda x, axes, keepdims: function(x, axis=axes[0] if len(axes) < x.ndim else None, keepdims=keepdims),
+        (None,),
+        lambda tangents, operands, y, params: None,
+        reduced_shape,
+        dtype_rule=lambda x, axes, keepdims: np.dtype(np.int64),
+        param_names=("axis", "keepdims"),
+        samples=_index_samples,
+        complex_step="no",
+        latex=rf"\operatorname{{{{{name}}}}} {{0}}",
+    )
+
+
+ARGMAX = _position("argmax", np.argmax)
+ARGMIN = _position("argmin", np.argmin)
+
+_MISSING = np._NoValue  # type: ignore[attr-defined]
+
+
+def _reduce(primitive, function):
+    @handles(function)
+    def handler(x, axis=None, dtype=None, out=None, keepdims=_MISSING, initial=_MISSING, where=_MISSING):
+        name = f"np.{primitive.name}"
+        if out is not None:
+            raise UnsupportedError(f"{name}(..., out=) writes into an array; write y = {name}(x, axis=...)")
+        if initial is not _MISSING or where is not _MISSING:
+            raise UnsupportedError(f"{name}(..., initial=, where=) is not supported; mask with np.where first")
+        if dtype is not None and np.dtype(dtype) != x.dtype:
+            raise UnsupportedError(f"{name}(..., dtype={dtype}): convert with .astype first")
+        return reduce(primitive, x, axis, keepdims is not _MISSING and bool(keepdims))
+
+    return handler
+
+
+def reduce(primitive, x, axis, keepdims):
+    """Apply a reduction with NumPy's `axis`; nothing to reduce leaves a sum as it is."""
+    axes = normalize_axes(axis, x.ndim)
+    return apply(primitive, x, params=(axes, keepdims))
+
+
+for _primitive, _function in ((SUM, np.sum), (MAX, np.max), (MIN, np.min)):
+    _reduce(_primitive, _function)
+
+
+@handles(np.mean)
+def _mean(x, axis=None, dtype=None, out=None, keepdims=_MISSING, *, where=_MISSING):
+    if out is not None or where is not _MISSING:
+        raise UnsupportedError("np.mean(..., out=, where=) is not supported; write the mean of np.where(...)")
+    if dtype is not None and np.dtype(dtype) != x.dtype:
+        raise UnsupportedError(f"np.mean(..., dtype={dtype}): convert with .astype first")
+    return reduce(MEAN, x, axis, keepdims is not _MISSING and bool(keepdims))
+
+
+def _arg_handler(primitive, function):
+    @handles(function)
+    def handler(x, axis=None, out=None, *, keepdims=_MISSING):
+        if out is not None:
+            raise UnsupportedError(f"np.{primitive.name}(..., out=) writes into an array")
+        return reduce(primitive, x, axis, keepdims is not _MISSING and bool(keepdims))
+
+    return handler
+
+
+_arg_handler(ARGMAX, np.argmax)
+_arg_handler(ARGMIN, np.argmin)
+
+FAMILY = (SUM, MEAN, MAX, MIN, ARGMAX, ARGMIN)

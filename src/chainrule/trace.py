@@ -1,0 +1,358 @@
+"""The tape: a trace gives numbers to traced values and writes down every operation on them.
+
+The one idea: a trace has a *level*, and an operation is recorded by the highest level among its operands; values of
+lower levels are constants there. There is no global state, so threads and nested derivatives never meet.
+
+Two ways to trace, one code: a *concrete* trace computes each value while it records (`grad` and kin), an abstract one
+(`staged=True`, and the builder of every derived graph) only works out shape and dtype by the primitive's own rules.
+What NumPy does silently is written down: broadcasting as `broadcast_to`, promotion as `convert`. They are recorded, not
+executed, because the operation that follows does it anyway.
+
+A trace never interprets what it records.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ChainruleError, LeakedTracerError, ShapeError, UnsupportedError
+from chainrule.graphs import Equation, Graph, Literal, Operand, Origin, Step, Variable
+from chainrule.places import assigned_name, place_of, user_frame
+from chainrule.primitive import Primitive, apply
+from chainrule.primitives.control import STOP_GRADIENT
+from chainrule.primitives.indexing import ARRAY, INDEX
+from chainrule.primitives.linear_algebra import TRANSPOSE
+from chainrule.primitives.shaping import BROADCAST_TO, CONVERT, EXPAND_DIMS, RESHAPE, SQUEEZE
+from chainrule.pytree import Recorder
+from chainrule.shapes import SizeScope, broadcast_shapes, str_shape
+from chainrule.sizes import Size
+
+_levels = itertools.count()
+_here = os.path.dirname(os.path.abspath(__file__))
+# frames in these files are the engine's; `cr.nn` and `cr.optim` are not among them, their bodies have names to give
+ENGINE = frozenset(
+    os.path.join(folder, name)
+    for folder, _, names in os.walk(_here)
+    if os.path.basename(folder) not in ("nn", "optim")
+    for name in names
+    if name.endswith(".py")
+)
+VIEWS = frozenset((TRANSPOSE, RESHAPE, EXPAND_DIMS, SQUEEZE, BROADCAST_TO, STOP_GRADIENT))
+_NUMBERS = (int, float, bool, np.generic)
+
+
+class Trace:
+    """One recording; see the module's docstring.
+
+    Parameters
+    ----------
+    concrete : bool
+        Whether values are computed while recording.
+    scope : SizeScope, optional
+        The named sizes, when staging.
+    places : bool
+        Whether lines and names are looked up (0.5 microseconds an operation).
+    """
+
+    __slots__ = (
+        "alive",
+        "calls",
+        "concrete",
+        "constant_numbers",
+        "entered",
+        "graph",
+        "kept",
+        "level",
+        "places",
+        "plan",
+        "refusal",
+        "scope",
+        "step",
+        "tracer_class",
+        "values",
+    )
+
+    def __init__(self, tracer_class: type, *, concrete: bool, scope: SizeScope | None = None, places: bool = False):
+        self.level = next(_levels)
+        self.graph = Graph(scope=scope)
+        self.values: list[Any] = []  # by variable; None where it was recorded but not computed
+        self.concrete = concrete
+        self.scope = scope
+        self.places = places
+        self.alive = True
+        self.calls: tuple[tuple[int, str], ...] = ()
+        self.constant_numbers: dict[Any, int] = {}
+        self.kept: list[Any] = []  # whose ids are keys above
+        self.step: Step | None = None  # stamped on equations while a derivation rule runs
+        self.tracer_class = tracer_class
+        self.entered: list[Any] | None = None  # while staging: every literal, constant and parameter, in order
+        self.plan: dict[int, Any] = {}  # what the second trace found to follow a size, by place in that order
+        self.refusal: ChainruleError | None = None  # the last one: NumPy sometimes swallows it
+
+    # -- values that enter ---------------------------------------------------------------------------------------
+    def input(self, value: Any = None, variable: Variable | None = None):
+        """A new input: of a value (concrete), or of a variable's shape and dtype (abstract)."""
+        if variable is None:
+            variable = Variable(dims_of(value), dtype_of(value), is_weak(value))
+        number = self._number(variable, value)
+        self.graph.inputs.append(number)
+        return self.tracer_class(self, number, value, variable, False)
+
+    def _number(self, variable: Variable, value: Any) -> int:
+        self.graph.variables.append(variable)
+        self.values.append(value)
+        return len(self.values) - 1
+
+    def constant(self, value: Any) -> int:
+        """The number of a captured array, or of a value of a lower trace."""
+        if isinstance(value, Recorder):
+            key: Any = (value.level, value.number)  # type: ignore[attr-defined]
+            number = self.constant_numbers.get(key)
+            if number is None:
+                number = self._number(Variable(dims_of(value), value.dtype, is_weak(value)), value)  # type: ignore[attr-defined]
+                self.constant_numbers[key] = number
+                self.graph.constants[number] = value
+            return number
+        key = id(value)
+        number = self.constant_numbers.get(key)
+        if number is not None:
+            if not value.flags.writeable or _same_bits(value, self.values[number]):
+                return number
+        # what the function writes into the array later must not reach the backward pass
+        kept = value if not value.flags.writeable else value.copy()
+        if kept.dtype.kind not in "fiub":
+            raise UnsupportedError(
+                f"an array of dtype {kept.dtype} met a traced value ({self.line()}); only real numbers and booleans can"
+            )
+        lifted = self._enter(kept)
+        self.kept.append(value)
+        if lifted is not None:
+            number = self.constant_numbers[key] = lifted.number
+            self.values[number] = kept
+            return number
+        number = self._number(Variable(kept.shape, kept.dtype), kept)
+        self.constant_numbers[key] = number
+        self.graph.constants[number] = kept
+        return number
+
+    def _enter(self, item: Any) -> Any:
+        """Note what enters from outside while staging; answer what the plan puts in its place."""
+        if self.entered is None:
+            return None
+        self.entered.append((item, place_text()))
+        lifted = self.plan.get(len(self.entered) - 1)
+        if lifted is None:
+            return None
+        entered, self.entered = self.entered, None
+        try:
+            return lifted(self)
+        finally:
+            self.entered = entered
+
+    def operand(self, value: Any) -> Operand:
+        """What an equation refers to: a variable's number, or a literal."""
+        if isinstance(value, _NUMBERS) and not isinstance(value, Recorder):
+            if self.entered is not None and type(value) is not bool:
+                lifted = self._enter(value)
+                if lifted is not None:
+                    return lifted.number
+            return Literal(value)
+        if isinstance(value, Recorder):
+            if value.trace is self:
+                return value.number  # type: ignore[attr-defined]
+            return self.constant(value)
+        if isinstance(value, np.ndarray):
+            return self.constant(value)
+        if isinstance(value, (list, tuple)):
+            return self.constant(np.asarray(value))
+        raise UnsupportedError(f"a {type(value).__name__} met a traced value ({self.line()}); use arrays and numbers")
+
+    # -- recording -----------------------------------------------------------------------------------------------
+    def record(self, primitive: Primitive, operands: tuple, params: tuple = (), weak: bool = False):
+        """Write down `primitive(*operands, *params)` and return its traced result."""
+        if not self.alive:
+            raise LeakedTracerError(
+                f"a traced value is used after its trace ended ({place_text()}); it was kept outside the function: "
+                "return it instead"
+            )
+        operands = tuple(o.tracer() if type(o) is Size else o for o in operands)
+        try:
+            return self._record(primitive, operands, params, weak)
+        except (LeakedTracerError, UnsupportedError):
+            raise
+        except ShapeError as error:
+            raise self._located(error, primitive, operands) from None
+        except (ValueError, IndexError) as error:
+            if self.concrete and not isinstance(error, ChainruleError):
+                raise self._located(ShapeError(str(error)), primitive, operands) from error
+            raise
+
+    def _record(self, primitive: Primitive, operands: tuple, params: tuple, weak: bool):
+        graph = self.graph
+        inputs: list[Operand] = []
+        values: list[Any] = []
+        lower = False
+        for o in operands:
+            if type(o) is self.tracer_class and o.trace is self:
+                inputs.append(o.number)
+                o = o.value
+                lower = lower or isinstance(o, Recorder)
+            else:
+                inputs.append(self.operand(o))
+                if isinstance(o, (list, tuple)):
+                    o = self.values[inputs[-1]]  # type: ignore[index]
+                lower = lower or isinstance(o, Recorder)
+            values.append(o)
+        if self.concrete:
+            if weak and primitive.operator is not None:
+                value = primitive.operator(*values)
+            elif lower:
+                value = apply(primitive, *values, params=params)
+            else:
+                value = primitive.forward(*values, *params)
+                if type(value) is not np.ndarray and not isinstance(value, np.generic):
+                    value = np.asarray(value)[()]
+            variable = Variable(dims_of(value), value.dtype if not weak else dtype_of(value), weak)
+            if self.scope is None and lower:
+                params = tuple(map(plain, params))
+        else:
+            value = None
+            params = tuple(map(plain, params))
+            if self.entered is not None and params:
+                lifted = self._enter(params)
+                params = params if lifted is None else lifted
+            seen = [graph.variables[i] if type(i) is int else i.value for i in inputs]  # type: ignore[union-attr]
+            shape = _broadcast_of(seen) if primitive.broadcasts else primitive.shape_rule(*seen, *params)
+            if self.scope is not None:
+                shape = tuple(map(self.scope.resolve, shape))
+            variable = Variable(shape, primitive.dtype_rule(*seen, *params), weak)
+        if primitive.converts_from is not None and not weak:
+            self._convert(inputs, primitive.converts_from, variable.dtype)
+        if primitive.broadcasts and variable.shape:
+            self._broadcast(inputs, variable.shape)
+        origin = None
+        if self.places:
+            origin, variable.name = self._origin()
+        number = self._number(variable, value)
+        graph.equations.append(Equation(primitive, tuple(inputs), params, number, origin, self.step))
+        fresh = primitive not in VIEWS and not (primitive is INDEX and not _copies(params[0]))
+        if not fresh:
+            for o in operands:
+                if type(o) is self.tracer_class:
+                    o.fresh = False
+        return self.tracer_class(self, number, value, variable, fresh)
+
+    def _convert(self, inputs: list[Operand], first: int, dtype: np.dtype) -> None:
+        """Record the promotions that NumPy does silently."""
+        for place in range(first, len(inputs)):
+            i = inputs[place]
+            if type(i) is int and self.graph.variables[i].dtype != dtype:
+                inputs[place] = self._unexecuted(CONVERT, i, (dtype,), self.graph.variables[i].shape, dtype)
+
+    def _broadcast(self, inputs: list[Operand], shape: tuple) -> None:
+        """Record the broadcasts that NumPy does silently."""
+        for place, i in enumerate(inputs):
+            if type(i) is int:
+                variable = self.graph.variables[i]
+                if variable.shape != shape and (self.scope is None or not self._resolves(variable.shape, shape)):
+                    inputs[place] = self._unexecuted(BROADCAST_TO, i, (shape,), shape, variable.dtype)
+
+    def _resolves(self, left: tuple, right: tuple) -> bool:
+        resolve = self.scope.resolve  # type: ignore[union-attr]
+        return tuple(map(resolve, left)) == tuple(map(resolve, right))
+
+    def _unexecuted(self, primitive: Primitive, source: int, params: tuple, shape: tuple, dtype: np.dtype) -> int:
+        number = self._number(Variable(shape, dtype), None)
+        origin = self._origin()[0] if self.places else None
+        self.graph.equations.append(Equation(primitive, (source,), params, number, origin, self.step))
+        return number
+
+    # -- where ---------------------------------------------------------------------------------------------------
+    def _origin(self) -> tuple[Origin | None, str | None]:
+        frame = user_frame(ENGINE)
+        if frame is None:
+            return None, None
+        place = place_of(frame.f_code, frame.f_lasti)
+        name = assigned_name(frame, ENGINE)
+        return Origin(place.filename, place.line, place.function, self.calls), name
+
+    def line(self) -> str:
+        """`line 4 of loss()`: the user's running line."""
+        return place_text()
+
+    def _located(self, error: ShapeError, primitive: Primitive, operands: tuple) -> ShapeError:
+        if "; line " in str(error):
+            return error
+        shapes = " and ".join(str_shape(dims_of(o)) for o in operands if hasattr(o, "shape"))
+        return type(error)(f"{primitive.name} of {shapes}: {error}; {place_text()}")
+
+    # -- named calls ---------------------------------------------------------------------------------------------
+    def call(self, function, args: tuple, kwargs: dict):
+        """Run a function of `cr.nn` as a named call: its equations carry the scope."""
+        outer = self.calls
+        self.calls = (*outer, (len(self.graph.equations), function.__name__))
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self.calls = outer
+
+    # -- the end -------------------------------------------------------------------------------------------------
+    def close(self) -> None:
+        """End the trace: a value that leaked fails at its next use."""
+        self.alive = False
+        self.values = []
+        self.constant_numbers = {}
+        self.kept = []
+
+
+def _copies(template: tuple) -> bool:
+    """Whether an index makes a copy (it holds an array), not a view."""
+    return any(type(item) is tuple and item[0] == ARRAY for item in template)
+
+
+def _same_bits(left: np.ndarray, right: np.ndarray) -> bool:
+    if left.shape != right.shape or left.dtype != right.dtype:
+        return False
+    return bool(np.array_equal(left, right, equal_nan=left.dtype.kind == "f"))
+
+
+def _broadcast_of(seen: list) -> tuple:
+    return broadcast_shapes(*(o.shape for o in seen if hasattr(o, "shape")))
+
+
+def place_text() -> str:
+    """The user's running line as text."""
+    frame = user_frame(ENGINE)
+    return str(place_of(frame.f_code, frame.f_lasti)) if frame is not None else "an unknown line"
+
+
+def plain(param: Any) -> Any:
+    """A parameter with faces of sizes replaced by their expressions."""
+    if type(param) is Size:
+        return param.trace.scope.resolve(param.expr)
+    if type(param) is tuple:
+        return tuple(map(plain, param))
+    return param
+
+
+def dims_of(value: Any) -> tuple:
+    """The shape of a value: ints, and expressions where it is traced abstractly."""
+    variable = getattr(value, "variable", None)
+    if variable is not None:
+        return variable.shape
+    return getattr(value, "shape", ())
+
+
+def dtype_of(value: Any) -> np.dtype:
+    """The dtype of a value; Python's int and float have NumPy's default ones."""
+    dtype = getattr(value, "dtype", None)
+    return dtype if dtype is not None else np.dtype(type(value))
+
+
+def is_weak(value: Any) -> bool:
+    """Whether a value takes the dtype of what it meets, as Python scalars do."""
+    return type(value) in (int, float, bool) or getattr(value, "weak", False)

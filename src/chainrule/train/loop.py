@@ -1,0 +1,250 @@
+"""`fit`: train a network on arrays, with a compiled step, and keep what happened.
+
+The one idea: the loop is plain. An epoch is a sequence of batches, each batch is one call of the compiled step, and the
+network is a value that the step returns anew. Everything that can be wrong with the data is found before the first step.
+
+>>> from chainrule import nn, optim
+>>> X = np.random.default_rng(0).normal(size=(60, 2))
+>>> y = (X[:, 0] > X[:, 1]).astype(int)
+>>> result = fit(nn.mlp(2, 8, 2), nn.softmax_cross_entropy, X, y, lr=0.02, epochs=40, metric="accuracy")
+>>> result.history[-1].train_loss < 0.2
+True
+
+It never standardises and never changes what it is given; the command line does the first, with `train/data.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ArgumentError, DtypeError
+from chainrule.optim import adam
+from chainrule.pytree import tree_map
+from chainrule.train.data import shuffled_batches, split_rows
+from chainrule.train.history import Epoch, History
+from chainrule.train.inputs import as_training_data, leaf_dtypes, optimizer_of, require_counts, require_loss
+from chainrule.train.metrics import Metric, measure, metric_named
+from chainrule.train.progress import Progress, progress_for
+from chainrule.train.proof import Proof, prove_step
+from chainrule.train.step import CompiledStep, Loss, Optimizer, build_step
+
+PROOF_ROWS = 8
+
+
+@dataclass(frozen=True)
+class FirstStep:
+    """What went into the first step of a training and what came out, so that it can be run again elsewhere."""
+
+    network: Any
+    state: Any
+    X: np.ndarray
+    y: np.ndarray
+    results: tuple  # (loss, network, state)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The result of a training.
+
+    Attributes
+    ----------
+    network : Network
+        With its trained parameters.
+    history : History
+        Losses, metric and seconds of each epoch.
+    state : pytree
+        The optimizer's state after the last step.
+    proof : Proof or None
+        How far the step's gradients were from differences of the loss, if that was asked.
+    """
+
+    network: Any
+    history: History
+    state: Any = field(repr=False)
+    proof: Proof | None = field(repr=False)
+    step: CompiledStep = field(repr=False)
+    first: FirstStep = field(repr=False)
+
+    def source(self) -> str:
+        """The training step that ran, as Python that imports only NumPy."""
+        return self.step.source(self.first.network, self.first.state, self.first.X, self.first.y)
+
+    def __repr__(self) -> str:
+        return f"Fit after {len(self.history)} epochs\n{self.history!r}"
+
+
+def fit(
+    network: Any,
+    loss: Loss,
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    optimizer: Optimizer | Callable[..., Optimizer] = adam,
+    lr: float | None = None,
+    epochs: int = 20,
+    batch_size: int = 32,
+    shuffle: bool = True,
+    seed: int = 0,
+    validation: float | tuple[np.ndarray, np.ndarray] = 0.0,
+    metric: str | Metric | None = None,
+    progress: bool | None = None,
+    prove: bool | Callable[[Proof], object] = False,
+    on_epoch: Callable[[Epoch], object] | None = None,
+) -> Fit:
+    """Train a network by mini-batches of a compiled step.
+
+    Parameters
+    ----------
+    network : pytree, callable
+        ``network(X)`` gives outputs; see `chainrule.nn.mlp`. It is not changed.
+    loss : callable
+        ``loss(outputs, y)`` in plain NumPy or from `chainrule.nn`: a scalar, the mean over the samples of a batch.
+    X : ndarray, shape (N, n_in), or (n_in, N) for a network of column layout
+        Converted to the network's dtype: float64 data trains a float32 network in float32.
+    y : ndarray, shape (N,) or (N, n_out), or (n_out, N) for a network of column layout
+        Targets as the loss takes them. Floats are converted like X, class numbers stay integers.
+    optimizer : Optimizer or factory
+        ``adam`` or ``adam(lr=1e-2)``; any object with `init` and `update` as `chainrule.optim` has them.
+    lr : float, optional
+        The learning rate for a factory.
+    epochs : int
+        Passes over the training rows.
+    batch_size : int
+        Samples in a batch; the last batch of an epoch may be smaller, and is trained too.
+    shuffle : bool
+        A new order for each epoch, given by (seed, epoch) alone.
+    seed : int
+        Same seed, same bytes: of the same versions on the same CPU.
+    validation : float or (X, y)
+        Part of the rows to hold out (stratified if y holds class numbers), or rows of your own.
+    metric : "accuracy", "r2" or callable, optional
+        ``metric(outputs, y)`` on the validation rows after each epoch, samples in rows.
+    progress : bool, optional
+        True: a bar on a terminal, plain lines in a pipe. None: a bar on a terminal only. False: nothing.
+    prove : bool or callable
+        First compare the step's gradients on a small batch with differences of the untraced loss; a callable is given
+        the `Proof`, so ``prove=print`` shows it.
+    on_epoch : callable, optional
+        Given each `Epoch`; training stops early when it returns True.
+
+    Returns
+    -------
+    Fit
+        ``result.network``, ``result.history``, ``result.source()``.
+
+    Raises
+    ------
+    DataError
+        X or y hold NaN, infinity or text, or do not fit each other.
+    ArgumentError
+        An option makes no sense, or the training diverged: the message names epoch and batch.
+    GraphError
+        `prove` found a gradient that is wrong.
+    """
+    optimizer = optimizer_of(optimizer, lr)
+    require_counts(epochs=epochs, batch_size=batch_size)
+    metric_name, metric = metric_named(metric)
+    axis = -1 if getattr(network, "layout", "row") == "column" else 0
+    X, y = as_training_data(network, X, y, axis)
+    held_out: tuple[np.ndarray, np.ndarray] | None = None
+    if isinstance(validation, tuple):
+        held_out = as_training_data(network, *validation, axis, names=("validation X", "validation y"))
+    elif validation:
+        rows, others = split_rows(X.shape[axis], validation, seed, y if y.dtype.kind in "iu" and y.ndim == 1 else None)
+        held_out = X.take(others, axis=axis), y.take(others, axis=axis)
+        X, y = X.take(rows, axis=axis), y.take(rows, axis=axis)
+    y = require_loss(network, loss, X, y, axis)
+
+    step = build_step(loss, optimizer)
+    proof = None
+    if prove:
+        rows = next(shuffled_batches(X.shape[axis], PROOF_ROWS, seed, epoch=1))
+        proof = prove_step(step, loss, optimizer, network, X.take(rows, axis=axis), y.take(rows, axis=axis))
+        if callable(prove):
+            prove(proof)
+
+    run = _Run(step, X, y, axis, batch_size, shuffle, seed)
+    history = History(metric_name)
+    state = optimizer.init(network)
+    with progress_for(progress, epochs, run.steps) as display:
+        for number in range(1, epochs + 1):
+            started = time.perf_counter()
+            train_loss, network, state = run.epoch(number, network, state, display)
+            measured = (None, None) if held_out is None else measure(network, loss, *held_out, metric, axis)
+            record = Epoch(number, run.steps, train_loss, *measured, time.perf_counter() - started)
+            history.append(record)
+            display.epoch(record, metric_name)
+            if on_epoch is not None and on_epoch(record):
+                break
+    assert run.first is not None
+    return Fit(network, history, state, proof, step, run.first)
+
+
+@dataclass
+class _Run:
+    """The training rows and how they are walked through; remembers the very first step."""
+
+    step: CompiledStep
+    X: np.ndarray
+    y: np.ndarray
+    axis: int
+    batch_size: int
+    shuffle: bool
+    seed: int
+    first: FirstStep | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.X.shape[self.axis]
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        return -(-self.rows // self.batch_size)
+
+    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The mini-batches of one epoch."""
+        for rows in shuffled_batches(self.rows, self.batch_size, self.seed, epoch, self.shuffle):
+            yield self.X.take(rows, axis=self.axis), self.y.take(rows, axis=self.axis)
+
+    def epoch(self, number: int, network: Any, state: Any, display: Progress) -> tuple[float, Any, Any]:
+        """Train one epoch: its mean loss, the network and the optimizer's state."""
+        total = 0.0
+        for batch, (X, y) in enumerate(self.batches(number), start=1):
+            results = self.step(network, state, X, y)
+            if self.first is None:
+                self.first = _remember(network, state, X, y, results)
+            loss, network, state = results
+            loss = float(loss)
+            if not math.isfinite(loss):
+                raise ArgumentError(
+                    f"the training diverged: the loss is {loss} in epoch {number}, batch {batch} of {self.steps}. "
+                    "Try a smaller lr (a tenth of it), or columns of X with mean 0 and standard deviation 1"
+                )
+            total += loss * X.shape[self.axis]
+            display.batch(batch)
+        return total / self.rows, network, state
+
+
+def _remember(network: Any, state: Any, X: np.ndarray, y: np.ndarray, results: tuple) -> FirstStep:
+    """Copies, for a step may be compiled to reuse its buffers."""
+    before, after = leaf_dtypes(network), leaf_dtypes(results[1])
+    changed = [(path, old, after[path]) for path, old in before.items() if after.get(path) != old]
+    if changed:
+        path, old, new = changed[0]
+        raise DtypeError(
+            f"a step turned {path} from {old} into {new}: the loss mixes in a stronger dtype, such as np.float64(2) or "
+            f"a {new} array. Write 2.0, or array.astype(outputs.dtype)"
+        )
+    copied = [tree_map(_copy, tree) for tree in (network, state, X, y)]
+    return FirstStep(*copied, results=tree_map(_copy, tuple(results)))
+
+
+def _copy(leaf: Any) -> Any:
+    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf

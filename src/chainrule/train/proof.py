@@ -1,0 +1,153 @@
+"""Is the gradient right that the compiled step is about to follow?
+
+The one idea: before a training starts, the step runs once on a small batch, and the gradients it used are compared with
+what the user's own loss, untraced and in float64, does when a parameter moves. Three facts make the chain:
+
+1. the step that will run, and the same step that also returns its gradients, give the same results;
+2. those gradients, in the network's dtype, agree with the differences, up to the rounding of that dtype;
+3. the same step staged for float64 agrees with them to about ten digits or more.
+
+Nothing here trusts a rule, a rewrite or an emitter: all of them stand accused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.checking.differences import (
+    Disagreement,
+    choose_method,
+    directional_derivative,
+    numerical_gradient,
+    random_directions,
+    worst_relative_error,
+)
+from chainrule.errors import GraphError
+from chainrule.pytree import flatten, leaf_paths, tree_map, unflatten
+from chainrule.train.step import CompiledStep, Loss, Optimizer, build_step
+
+EVERY_ENTRY = 10_000  # parameters up to which each entry is compared; beyond, random directions of each array
+DIRECTIONS = 8
+TOLERANCE = {"complex step": 1e-7, "differences": 1e-4}  # in float64
+ROUNDING = {"float64": 1e-7, "float32": 1e-2, "float16": 1.0}  # of an entry a thousandth of its array's largest
+SAME_PROGRAM = 1e-5
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The outcome of the comparison.
+
+    Attributes
+    ----------
+    method : str
+        "complex step" or "differences" (central, with Richardson extrapolation) of the untraced loss in float64.
+    compared : str
+        What was compared, in words.
+    error : float
+        Worst relative error of the step's gradients, staged for float64.
+    error_as_run : float
+        The same in the dtype in which the network is trained.
+    dtype : str
+        That dtype.
+    """
+
+    method: str
+    compared: str
+    error: float
+    error_as_run: float
+    dtype: str
+
+    def __str__(self) -> str:
+        as_run = "" if self.dtype == "float64" else f" ({self.error_as_run:.1e} as it runs, in {self.dtype})"
+        return (
+            f"gradients proved: {self.compared} against {self.method} of the loss, "
+            f"worst relative error {self.error:.1e}{as_run}"
+        )
+
+
+def prove_step(
+    step: CompiledStep, loss: Loss, optimizer: Optimizer, network: Any, X: np.ndarray, y: np.ndarray
+) -> Proof:
+    """Compare the gradients that `step` follows with differences of the loss, on one small batch.
+
+    Parameters
+    ----------
+    step : CompiledStep
+        ``build_step(loss, optimizer)``: the program that is going to run.
+    loss, optimizer
+        What it was built from.
+    network : pytree
+        The parameters at which to compare.
+    X, y : ndarray
+        A few samples.
+
+    Raises
+    ------
+    GraphError
+        When they disagree; the message names the array and the entry.
+    """
+    state = optimizer.init(network)
+    probe = build_step(loss, optimizer, with_gradients=True)
+    *results, gradients = probe(network, state, X, y)
+    programs = worst_relative_error(flatten(step(network, state, X, y))[0], flatten(tuple(results))[0])
+    if programs.error > SAME_PROGRAM:
+        raise GraphError(
+            f"the training step and its copy that returns gradients differ by {programs.error:.1e} "
+            f"({programs.got} and {programs.expected})"
+        )
+    leaves, structure = flatten(network)
+    dtype = str(leaves[0].dtype)
+    paths = leaf_paths(network, "network")
+    exact = tree_map(_float64, network)
+    exact_X, exact_y = _float64(X), _float64(y) if y.dtype.kind == "f" else y
+
+    def loss_at(*arrays: np.ndarray) -> Any:
+        return loss(unflatten(structure, arrays)(exact_X), exact_y)
+
+    exact_leaves = [_float64(leaf) for leaf in leaves]
+    method = choose_method(loss_at, exact_leaves)
+    count = sum(leaf.size for leaf in exact_leaves)
+    if count <= EVERY_ENTRY:
+        compared = f"all {count:,} entries"
+        expected = numerical_gradient(loss_at, exact_leaves, method)
+        project = list
+    else:
+        directions = list(random_directions(exact_leaves, DIRECTIONS))
+        compared = f"{len(directions)} random directions of {count:,} entries"
+        expected = _along(
+            [directional_derivative(loss_at, exact_leaves, i, v, method) for i, v in directions]
+        )
+
+        def project(gradient: Sequence[np.ndarray]) -> list[np.ndarray]:
+            return _along([float(np.sum(_float64(gradient[i]) * v)) for i, v in directions])
+
+    as_run = worst_relative_error(project(flatten(gradients)[0]), expected)
+    _require(as_run, ROUNDING.get(dtype, 1e-2), method, paths, dtype)
+    worst = as_run
+    if dtype != "float64":
+        exact_gradients = probe(exact, optimizer.init(exact), exact_X, exact_y)[3]
+        worst = worst_relative_error(project(flatten(exact_gradients)[0]), expected)
+    _require(worst, TOLERANCE[method], method, paths, "float64")
+    return Proof(method, compared, worst.error, as_run.error, dtype)
+
+
+def _float64(leaf: Any) -> np.ndarray:
+    return np.asarray(leaf, dtype=np.float64)
+
+
+def _along(values: list[float]) -> list[np.ndarray]:
+    """Directional derivatives as one array for each of the network's arrays, as the comparison wants them."""
+    return list(np.reshape(values, (-1, DIRECTIONS)))
+
+
+def _require(worst: Disagreement, tolerance: float, method: str, paths: list[str], dtype: str) -> None:
+    if worst.error > tolerance:
+        entry = f"{paths[worst.position]}[{', '.join(map(str, worst.index))}]"
+        raise GraphError(
+            f"the derived gradient of {entry} is {worst.got!r} in {dtype}, but {method} of the loss gives "
+            f"{worst.expected!r} (relative error {worst.error:.1e}). Is the loss deterministic, and smooth there?"
+        )
