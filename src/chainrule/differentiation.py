@@ -21,6 +21,8 @@ from chainrule.evaluate import evaluate
 from chainrule.graphs import Graph, Operand
 from chainrule.pytree import Recorder, flatten, unflatten
 from chainrule.run import compile_graph
+from chainrule.simplify.passes import simplify_graph
+from chainrule.simplify.recognise import recognise
 from chainrule.trace import Trace
 from chainrule.tracer import Tracer, new_trace
 
@@ -77,6 +79,7 @@ def trace_call(function: Callable, args: tuple, kwargs: dict, wrt: Wrt, names: l
         traced.append(leaves)
     if nested:
         trace.graph.scope = _scope_of(call)
+        trace.base = next((leaf.trace.base for group in call.leaves for leaf in group if isinstance(leaf, Tracer)), None)
     call_args, call_kwargs = call.rebuild(traced)
     try:
         result = function(*call_args, **call_kwargs)
@@ -185,9 +188,10 @@ def structural_key(graph: Graph, wrt: list[int], seed_one: bool) -> Any:
 
 def derive_backward(graph: Graph, wrt: list[int], *, seed_one: bool) -> BackwardProgram:
     """The backward pass alone, reading the forward values that are known after the trace."""
-    derived = derive_vjp(graph, wrt, seed_one=seed_one)
+    derived = derive_vjp(recognise(graph), wrt, seed_one=seed_one)
     joint = derived.graph
     joint.outputs = derived.cotangents
+    joint = simplify_graph(joint)
     known = known_numbers(graph)
     program = cut(joint, known, derived.seeds)
     return BackwardProgram(program, [n for n in program.inputs if n not in derived.seeds], compile_graph(program))

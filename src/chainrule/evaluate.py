@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.graphs import Graph
+from chainrule.graphs import Graph, Step
 from chainrule.primitive import apply
 from chainrule.pytree import Recorder
 from chainrule.shapes import SizeExpr
@@ -64,12 +64,10 @@ def _record(top, primitive, operands, params, output, equation):
     recorded = any(isinstance(o, Recorder) for o in operands)
     if not recorded and operands:
         return primitive.forward(*operands, *params)
-    if not recorded:
-        return top.record(primitive, (), params)
-    outer_step, top.step = top.step, equation.step or top.step
+    outer_step, top.step = top.step, equation.step or top.step or Step("forward value", output.name or "")
     try:
-        if output.weak:
-            value = top.record(primitive, tuple(operands), params, True)
+        if not recorded or output.weak:
+            value = top.record(primitive, tuple(operands), params, output.weak)
         else:
             value = apply(primitive, *operands, params=params)
     finally:

@@ -5,12 +5,14 @@ the value of an assignment gets the target's name, the value of a `return` gets 
 is a nested part without a name. Answers are cached by code object, so a traced operation pays a dictionary look-up.
 
 Targets that give a name: `a =`, `a = b =`, `c, d =`, annotated and walrus targets, `+=`, `h["k"]`, `o.attr`, `lst[0]`,
-`lst.append(...)` and comprehensions (`hs[i]`). Without source (`exec`, standard input) there are lines but no names.
+`lst.append(...)` and comprehensions (`hs[i]`). Without source (`exec`, standard input, `-X no_debug_ranges`) the
+instruction that stores the value gives the name.
 """
 
 from __future__ import annotations
 
 import ast
+import dis
 import linecache
 import sys
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ _places: dict[tuple[int, int], Place] = {}
 _kept_alive: dict[int, CodeType] = {}  # ids of code objects are keys above, so the objects must live
 _names_of_file: dict[str, dict[Any, str]] = {}
 _sizes_of_file: dict[str, dict[Span, tuple[int | None, tuple[str, ...]]]] = {}
+_lines_of_file: dict[str, list[str]] = {}  # what was read: a notebook cell or reloaded module is read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,17 @@ def place_of(code: CodeType, instruction: int) -> Place:
     return found
 
 
-def assigned_name(frame: FrameType | None, engine: frozenset[str]) -> str | None:
-    """The name that the running expression's value will get, following `return`s to the callers."""
+def assigned_name(
+    frame: FrameType | None, engine: frozenset[str], borders: frozenset[str] = frozenset()
+) -> str | None:
+    """The name that the running expression's value will get, following `return`s to the callers.
+
+    A caller in one of the `borders` called the whole function: its result is the function's, and has no name.
+    """
     while frame is not None:
         code = frame.f_code
+        if code.co_filename in borders:
+            return None
         if code.co_filename in engine or is_numpy(code.co_filename):
             frame = frame.f_back
             continue
@@ -99,10 +109,13 @@ def _look_up(code: CodeType, instruction: int) -> Place:
     name = None
     if None not in (line, last_line, column, last_column):
         span = (line, column, last_line, last_column)
-        _read(code.co_filename)
+    _read(code.co_filename)
+    if span is not None and _lines_of_file[code.co_filename]:
         names = _names_of_file[code.co_filename]
         # on 3.11 the span of a method chain over several lines starts at the attribute: the end still agrees
         name = names.get(span) or names.get(("call", last_line, last_column))
+    else:
+        name = _stored_name(code, instruction)
     return Place(code.co_filename, line or code.co_firstlineno, code.co_name, name, span)
 
 
@@ -115,12 +128,30 @@ def _position(code: CodeType, instruction: int):
     return (code.co_firstlineno, None, None, None)
 
 
+def _stored_name(code: CodeType, instruction: int) -> str | None:
+    """Where there is no source: the name in the next instruction, if that stores the value."""
+    following = False
+    for found in dis.get_instructions(code):
+        if following and found.opname != "CACHE":
+            if found.opname == "RETURN_VALUE":
+                return RETURNED
+            return found.argval if found.opname in _STORES else None
+        following = following or found.offset == instruction
+    return None
+
+
+_STORES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR")
+
+
 def _read(filename: str) -> None:
-    if filename in _names_of_file:
+    linecache.checkcache(filename)
+    lines = linecache.getlines(filename)
+    if _lines_of_file.get(filename) == lines:
         return
+    _lines_of_file[filename] = lines
     names: dict[Any, str] = {}
     sizes: dict[Span, tuple[int | None, tuple[str, ...]]] = {}
-    source = "".join(linecache.getlines(filename))
+    source = "".join(lines)
     try:
         tree = ast.parse(source) if source else None
     except (SyntaxError, ValueError):
@@ -130,12 +161,6 @@ def _read(filename: str) -> None:
             _visit(node, names, sizes)
     _sizes_of_file[filename] = sizes
     _names_of_file[filename] = names
-
-
-def forget(filename: str) -> None:
-    """Drop what was read of a file (a notebook cell or emitted module that was replaced)."""
-    _names_of_file.pop(filename, None)
-    _sizes_of_file.pop(filename, None)
 
 
 def _visit(node: ast.AST, names: dict, sizes: dict) -> None:

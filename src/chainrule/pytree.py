@@ -60,9 +60,9 @@ def is_array_like(value: object) -> bool:
 
 def is_static(value: object) -> bool:
     """Whether a leaf is part of the structure: str, bool, None, bytes or a callable."""
-    return isinstance(value, (str, bytes, bool, type(None))) or (
-        callable(value) and not isinstance(value, (np.ndarray, Recorder))
-    )
+    if isinstance(value, (str, bytes, bool, type(None), type)):
+        return True
+    return callable(value) and not isinstance(value, (np.ndarray, Recorder)) and not dataclasses.is_dataclass(value)
 
 
 def flatten(tree: Any) -> tuple[list, Any]:

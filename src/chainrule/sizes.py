@@ -183,6 +183,8 @@ class Size(Recorder):
         return self // other, self % other
 
     def __truediv__(self, other):
+        if type(other) is int and other == 1:
+            return self  # np.arange(N) asks for N / 1, then reads it
         return self._arithmetic(other, None, operator.truediv)
 
     def __rtruediv__(self, other):

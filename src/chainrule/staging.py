@@ -65,25 +65,18 @@ def stage(function: Callable[[list], tuple[Any, list]], specs: Sequence[Spec]) -
         One for each leaf.
     """
     first = _record(function, specs, {}, {})
-    free = _free_symbols(first)
-    plan: dict[int, Any] = {}
-    if free:
-        free, second = _second_trace(function, specs, first, free)
-        if second is not None:
-            found = _compare(first, second, free)
-            if found is None:
-                free = [s for s in free if _compare_alone(function, specs, first, s)]
-                second = _try(function, specs, free) if free else None
-                found = _compare(first, second, free) if second is not None else None
-                if found is None:
-                    free, found = [], {}
-            plan = found
-    frozen = {s: hint for s, hint in enumerate(first.scope.hints) if _root(first.scope, s) not in free}
-    final = _record(function, specs, {}, frozen, plan) if plan or frozen else first
+    classes = _classes(first)
+    final = _attempt(function, specs, first, classes)
+    if final is None:
+        classes = [part for group in classes for part in _able(function, specs, first, group)]
+        final = _attempt(function, specs, first, classes)
+    if final is None:
+        classes, final = [], _record(function, specs, {}, dict(enumerate(first.scope.hints)))
+    free = {s for group in classes for s in group}
     notes = [
-        f"{name} axis {axis} is fixed at {final.scope.hints[s]}"
-        for s, (name, axis) in enumerate(final.scope.origins)
-        if s in frozen
+        f"axis {axis} of {name} is fixed at {first.scope.hints[s]}"
+        for s, (name, axis) in enumerate(first.scope.origins)
+        if s not in free
     ]
     validate(final.graph)
     return Staged(final.graph, final.result, notes)
@@ -92,6 +85,7 @@ def stage(function: Callable[[list], tuple[Any, list]], specs: Sequence[Spec]) -
 def _record(function, specs, changed: dict[int, int], frozen: dict[int, int], plan=None) -> _Recording:
     scope = SizeScope()
     trace = new_trace(concrete=False, scope=scope, places=True)
+    trace.base = trace
     trace.entered = []
     trace.plan = plan or {}
     leaves = []
@@ -117,45 +111,70 @@ def _record(function, specs, changed: dict[int, int], frozen: dict[int, int], pl
     return _Recording(trace.graph, result, scope, entered)
 
 
-def _root(scope: SizeScope, symbol: int) -> int | None:
-    resolved = scope.resolve(scope.face(symbol))
-    return resolved.symbol if isinstance(resolved, SizeExpr) else symbol
-
-
-def _free_symbols(recording: _Recording) -> list[int]:
-    """One symbol for each class of axes whose size could be another."""
+def _classes(recording: _Recording) -> list[list[int]]:
+    """The axes that go together: unified by an operation, or, once a plain number is met, all of that size."""
     scope = recording.scope
-    return sorted({_root(scope, s) for s in range(len(scope.hints))} - {None})  # type: ignore[type-var]
+    resolved = [scope.resolve(scope.face(symbol)) for symbol in range(len(scope.hints))]
+    numbers = {dim for dim in resolved if type(dim) is int}
+    groups: dict[Any, list[int]] = {}
+    for symbol, dim in enumerate(resolved):
+        hint = scope.hints[symbol]
+        groups.setdefault(hint if hint in numbers else dim, []).append(symbol)
+    return list(groups.values())
 
 
-def _sizes_for(first: _Recording, free: list[int]) -> dict[int, int]:
-    changed = {}
-    for symbol in range(len(first.scope.hints)):
-        root = _root(first.scope, symbol)
-        if root in free:
-            changed[symbol] = first.scope.hints[symbol] + STRIDES[free.index(root) % len(STRIDES)]
-    return changed
+def _able(function, specs, first: _Recording, group: list[int]) -> list[list[int]]:
+    """The parts of a class whose size can be another: all of it, the axes of one number, or single ones."""
+    scope = first.scope
+    by_axis: dict[int, list[int]] = {}
+    by_unit: dict[Any, list[int]] = {}
+    for symbol in group:
+        by_axis.setdefault(scope.origins[symbol][1], []).append(symbol)
+        dim = scope.resolve(scope.face(symbol))
+        by_unit.setdefault(dim if type(dim) is not int else (dim, symbol), []).append(symbol)
+    for partition in ([group], list(by_axis.values()), list(by_unit.values())):
+        able = [part for part in partition if _attempt(function, specs, first, [part]) is not None]
+        if able:
+            return able
+    return []
 
 
-def _try(function, specs, free, first=None) -> _Recording | None:
-    base = first or _record(function, specs, {}, {})
+def _attempt(function, specs, first: _Recording, classes: list[list[int]]) -> _Recording | None:
+    """The recording in which these classes are free, confirmed at other sizes; None where it does not hold there."""
+    free = {symbol for group in classes for symbol in group}
+    frozen = {symbol: hint for symbol, hint in enumerate(first.scope.hints) if symbol not in free}
+    changed = {
+        symbol: first.scope.hints[symbol] + STRIDES[number % len(STRIDES)] * (1 + number // len(STRIDES))
+        for number, group in enumerate(classes)
+        for symbol in group
+    }
     try:
-        return _record(function, specs, _sizes_for(base, free), {})
+        plan = _compare(first, _record(function, specs, changed, {}), [group[0] for group in classes])
+        if plan is None:
+            return None
+        final = first if not plan and not frozen else _record(function, specs, {}, frozen, plan)
+        again = _record(function, specs, changed, frozen, plan)
     except (ChainruleError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, AssertionError):
         return None
+    return final if _same_graph(final.graph, again.graph) else None
 
 
-def _second_trace(function, specs, first, free):
-    second = _try(function, specs, free, first)
-    if second is not None:
-        return free, second
-    able = [s for s in free if _try(function, specs, [s], first) is not None]
-    return able, (_try(function, specs, able, first) if able else None)
+def _same_graph(one: Graph, other: Graph) -> bool:
+    """Whether two graphs say the same at different sizes: no number in them follows a size unseen."""
+    if len(one.equations) != len(other.equations) or one.outputs != other.outputs:
+        return False
+    for a, b in zip(one.equations, other.equations, strict=True):
+        if (a.primitive, a.inputs, a.params, a.output) != (b.primitive, b.inputs, b.params, b.output):
+            return False
+    if [v.shape for v in one.variables] != [v.shape for v in other.variables]:
+        return False
+    if list(one.constants) != list(other.constants):
+        return False
+    return all(_same_array(a, b) for a, b in zip(one.constants.values(), other.constants.values(), strict=True))
 
 
-def _compare_alone(function, specs, first, symbol) -> bool:
-    second = _try(function, specs, [symbol], first)
-    return second is not None and _compare(first, second, [symbol]) is not None
+def _same_array(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
 def _compare(first: _Recording, second: _Recording, free: list[int]) -> dict[int, Any] | None:

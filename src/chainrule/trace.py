@@ -41,6 +41,9 @@ ENGINE = frozenset(
     for name in names
     if name.endswith(".py")
 )
+# the engine's files but those that run parts of the user's code: what a whole function returns gets no name from its caller
+_PASSED = ("primitive.py", "pytree.py", "sizes.py", "trace.py", "tracer.py", "primitives")
+BORDERS = frozenset(path for path in ENGINE if os.path.relpath(path, _here).split(os.sep)[0] not in _PASSED)
 VIEWS = frozenset((TRANSPOSE, RESHAPE, EXPAND_DIMS, SQUEEZE, BROADCAST_TO, STOP_GRADIENT))
 _NUMBERS = (int, float, bool, np.generic)
 
@@ -60,6 +63,7 @@ class Trace:
 
     __slots__ = (
         "alive",
+        "base",
         "calls",
         "concrete",
         "constant_numbers",
@@ -89,6 +93,7 @@ class Trace:
         self.kept: list[Any] = []  # whose ids are keys above
         self.step: Step | None = None  # stamped on equations while a derivation rule runs
         self.tracer_class = tracer_class
+        self.base: Trace | None = None  # the staged trace under this one, or itself
         self.entered: list[Any] | None = None  # while staging: every literal, constant and parameter, in order
         self.plan: dict[int, Any] = {}  # what the second trace found to follow a size, by place in that order
         self.refusal: ChainruleError | None = None  # the last one: NumPy sometimes swallows it
@@ -110,6 +115,8 @@ class Trace:
     def constant(self, value: Any) -> int:
         """The number of a captured array, or of a value of a lower trace."""
         if isinstance(value, Recorder):
+            if self.base is None:
+                self.base = value.trace.base
             key: Any = (value.level, value.number)  # type: ignore[attr-defined]
             number = self.constant_numbers.get(key)
             if number is None:
@@ -128,38 +135,32 @@ class Trace:
             raise UnsupportedError(
                 f"an array of dtype {kept.dtype} met a traced value ({self.line()}); only real numbers and booleans can"
             )
-        lifted = self._enter(kept)
-        self.kept.append(value)
-        if lifted is not None:
-            number = self.constant_numbers[key] = lifted.number
-            self.values[number] = kept
-            return number
+        kept.flags.writeable = False
         number = self._number(Variable(kept.shape, kept.dtype), kept)
+        self.kept.append(value)
         self.constant_numbers[key] = number
         self.graph.constants[number] = kept
         return number
 
     def _enter(self, item: Any) -> Any:
         """Note what enters from outside while staging; answer what the plan puts in its place."""
-        if self.entered is None:
+        base = self.base
+        if base is None or base.entered is None or base.step is not None:
             return None
-        self.entered.append((item, place_text()))
-        lifted = self.plan.get(len(self.entered) - 1)
+        base.entered.append((item, place_text()))
+        lifted = base.plan.get(len(base.entered) - 1)
         if lifted is None:
             return None
-        entered, self.entered = self.entered, None
+        entered, base.entered = base.entered, None
+        places, base.places = base.places, False
         try:
-            return lifted(self)
+            return lifted(base)
         finally:
-            self.entered = entered
+            base.entered, base.places = entered, places
 
     def operand(self, value: Any) -> Operand:
         """What an equation refers to: a variable's number, or a literal."""
         if isinstance(value, _NUMBERS) and not isinstance(value, Recorder):
-            if self.entered is not None and type(value) is not bool:
-                lifted = self._enter(value)
-                if lifted is not None:
-                    return lifted.number
             return Literal(value)
         if isinstance(value, Recorder):
             if value.trace is self:
@@ -193,6 +194,9 @@ class Trace:
 
     def _record(self, primitive: Primitive, operands: tuple, params: tuple, weak: bool):
         graph = self.graph
+        base = self.base
+        if base is not None and base.entered is not None:
+            operands, params = self._entering(operands, params)
         inputs: list[Operand] = []
         values: list[Any] = []
         lower = False
@@ -200,18 +204,17 @@ class Trace:
             if type(o) is self.tracer_class and o.trace is self:
                 inputs.append(o.number)
                 o = o.value
-                lower = lower or isinstance(o, Recorder)
             else:
                 inputs.append(self.operand(o))
-                if isinstance(o, (list, tuple)):
+                if isinstance(o, (np.ndarray, list, tuple)):
                     o = self.values[inputs[-1]]  # type: ignore[index]
-                lower = lower or isinstance(o, Recorder)
+            lower = lower or isinstance(o, Recorder)
             values.append(o)
         if self.concrete:
             if weak and primitive.operator is not None:
                 value = primitive.operator(*values)
             elif lower:
-                value = apply(primitive, *values, params=params)
+                value = self._computed_below(primitive, values, params)
             else:
                 value = primitive.forward(*values, *params)
                 if type(value) is not np.ndarray and not isinstance(value, np.generic):
@@ -222,9 +225,6 @@ class Trace:
         else:
             value = None
             params = tuple(map(plain, params))
-            if self.entered is not None and params:
-                lifted = self._enter(params)
-                params = params if lifted is None else lifted
             seen = [graph.variables[i] if type(i) is int else i.value for i in inputs]  # type: ignore[union-attr]
             shape = _broadcast_of(seen) if primitive.broadcasts else primitive.shape_rule(*seen, *params)
             if self.scope is not None:
@@ -245,6 +245,30 @@ class Trace:
                 if type(o) is self.tracer_class:
                     o.fresh = False
         return self.tracer_class(self, number, value, variable, fresh)
+
+    def _entering(self, operands: tuple, params: tuple) -> tuple[tuple, tuple]:
+        """Operands and parameters with what follows a size lifted to it."""
+        replaced = []
+        for o in operands:
+            if isinstance(o, _NUMBERS) and type(o) is not bool or isinstance(o, np.ndarray):
+                lifted = None if type(o) is Size else self._enter(o)
+                o = o if lifted is None else lifted
+            replaced.append(o)
+        if params:
+            lifted = self._enter(tuple(map(plain, params)))
+            params = params if lifted is None else lifted
+        return tuple(replaced), params
+
+    def _computed_below(self, primitive: Primitive, values: list, params: tuple) -> Any:
+        """The value, recorded by the lower trace; what entered was noted here already."""
+        base = self.base
+        if base is None:
+            return apply(primitive, *values, params=params)
+        entered, base.entered = base.entered, None
+        try:
+            return apply(primitive, *values, params=params)
+        finally:
+            base.entered = entered
 
     def _convert(self, inputs: list[Operand], first: int, dtype: np.dtype) -> None:
         """Record the promotions that NumPy does silently."""
@@ -277,7 +301,7 @@ class Trace:
         if frame is None:
             return None, None
         place = place_of(frame.f_code, frame.f_lasti)
-        name = assigned_name(frame, ENGINE)
+        name = assigned_name(frame, ENGINE, BORDERS)
         return Origin(place.filename, place.line, place.function, self.calls), name
 
     def line(self) -> str:

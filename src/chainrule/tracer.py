@@ -129,7 +129,19 @@ class Tracer(Recorder):
             return self._unusual_ufunc(ufunc, method, inputs, kwargs, entry)
         if type(entry) is Primitive:
             return apply(entry, *inputs)
-        return entry(*(np.asarray(x) if type(x) in (list, tuple) else x for x in inputs))
+        return self._as_one(entry, *(np.asarray(x) if type(x) in (list, tuple) else x for x in inputs))
+
+    def _as_one(self, handler, *args, **kwargs):
+        """Run what may record several equations; the user's name belongs to the result alone."""
+        trace = self.trace
+        if not trace.places:
+            return handler(*args, **kwargs)
+        start = len(trace.graph.equations)
+        result = handler(*args, **kwargs)
+        for equation in trace.graph.equations[start:-1]:
+            if equation.output != getattr(result, "number", None):
+                trace.graph.variables[equation.output].name = None
+        return result
 
     def _unusual_ufunc(self, ufunc, method, inputs, kwargs, entry):
         name = f"np.{ufunc.__name__}"
@@ -152,7 +164,7 @@ class Tracer(Recorder):
         if handler is None:
             name = getattr(function, "__module__", "numpy").replace("numpy", "np") + "." + function.__name__
             self._refuse(name, _instead(function.__name__))
-        return handler(*args, **kwargs)
+        return self._as_one(handler, *args, **kwargs)
 
     def __array__(self, dtype=None, copy=None) -> NoReturn:
         if self.dtype.kind in "iu":
@@ -310,11 +322,11 @@ class Tracer(Recorder):
 
     def dot(self, b, out=None):
         """As `np.dot`."""
-        return FUNCTIONS[np.dot](self, b, out)
+        return self._as_one(FUNCTIONS[np.dot], self, b, out)
 
     def take(self, indices, axis=None, out=None, mode="raise"):
         """As `np.take`."""
-        return FUNCTIONS[np.take](self, indices, axis, out, mode)
+        return self._as_one(FUNCTIONS[np.take], self, indices, axis, out, mode)
 
     def __getattr__(self, name: str):
         if name.startswith("_") or not hasattr(np.ndarray, name):
@@ -374,13 +386,13 @@ def _in_place(function):
 def _matmul(self, other):
     if type(other) in (list, tuple):
         other = np.asarray(other)
-    return matmul(self, other) if hasattr(other, "ndim") else NotImplemented
+    return self._as_one(matmul, self, other) if hasattr(other, "ndim") else NotImplemented
 
 
 def _rmatmul(self, other):
     if type(other) in (list, tuple):
         other = np.asarray(other)
-    return matmul(other, self) if hasattr(other, "ndim") else NotImplemented
+    return self._as_one(matmul, other, self) if hasattr(other, "ndim") else NotImplemented
 
 
 _LOGIC = {p.name: p for p in (*comparison.LOGIC, *comparison.TESTS)}

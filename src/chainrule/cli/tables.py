@@ -61,13 +61,11 @@ class Table:
 
     @property
     def task(self) -> str:
-        """ "classify" or "regress"."""
+        """What is to be done: "classify" or "regress"."""
         return "classify" if self.classes else "regress"
 
 
-def load_table(
-    source: str, target: str | None = None, task: str = "auto", ignore: Sequence[str] = ()
-) -> Table:
+def load_table(source: str, target: str | None = None, task: str = "auto", ignore: Sequence[str] = ()) -> Table:
     """The table that `source` names: a bundled data set, or a CSV file with its target column.
 
     Raises
@@ -200,7 +198,7 @@ def _require_columns(path: Path, header: list[str], wanted: Iterable[str]) -> No
 
 
 def _suggest(name: str, choices: Iterable[str]) -> str:
-    """", did you mean ...?" when something is spelled alike."""
+    """A question that names what is spelled alike, or nothing."""
     by_lower = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1)
     return f", did you mean {by_lower[close[0]]!r}?" if close else ""

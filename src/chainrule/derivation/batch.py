@@ -137,6 +137,8 @@ def _matmul(primitive, operands, flags, params, size, equation, graph):
         return apply(primitive, a, b)  # a stack of vectors is a matrix
     rows = np.expand_dims(a, a.ndim - 1) if ndim_a == 1 else a
     columns = np.expand_dims(b, b.ndim) if ndim_b == 1 else b
+    if flags[1] and ndim_a > 2 and ndim_b == 2:  # one matrix for a stack, now one for each stack
+        columns = np.expand_dims(columns, tuple(range(1, ndim_a - 1)))
     result = linear_algebra.matmul(rows, columns)
     if ndim_b == 1:
         result = np.squeeze(result, -1)

@@ -45,7 +45,7 @@ class Builder:
 
     def in_dtype(self, value, dtype):
         """`value` in that dtype: a cotangent has the dtype of what it is the cotangent of."""
-        if isinstance(value, Tracer) and value.dtype != dtype:
+        if isinstance(value, Tracer) and (value.dtype != dtype or value.weak):
             return self.trace.record(CONVERT, (value,), (dtype,))
         return value
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +24,11 @@ from chainrule.primitive import apply, named
 from chainrule.primitives.control import stop_gradient
 from chainrule.primitives.special import ERFC, SIGMOID, SOFTPLUS
 
+Array = Any  # an ndarray, a NumPy scalar or a traced value
+
 
 @named
-def identity(z):
+def identity(z: Array) -> Array:
     """`z` itself: the activation of a layer that has none.
 
     >>> identity(np.array([-1.0, 2.0]))
@@ -35,7 +38,7 @@ def identity(z):
 
 
 @named
-def relu(z):
+def relu(z: Array) -> Array:
     """max(z, 0), with derivative 0 at 0.
 
     Parameters
@@ -55,7 +58,7 @@ def relu(z):
 
 
 @named
-def leaky_relu(z, slope=0.01):
+def leaky_relu(z: Array, slope: float = 0.01) -> Array:
     """z where z > 0, else slope * z; the derivative at 0 is `slope`.
 
     Parameters
@@ -77,7 +80,7 @@ def leaky_relu(z, slope=0.01):
 
 
 @named
-def elu(z, alpha=1.0):
+def elu(z: Array, alpha: float = 1.0) -> Array:
     """z where z > 0, else alpha * (e^z - 1); the derivative at 0 is `alpha`.
 
     Parameters
@@ -109,7 +112,7 @@ def elu(z, alpha=1.0):
 
 
 @named
-def gelu(z):
+def gelu(z: Array) -> Array:
     """z * Phi(z), where Phi is the normal distribution function: the exact form, not the one with tanh.
 
     Parameters
@@ -137,7 +140,7 @@ def gelu(z):
 
 
 @named
-def silu(z):
+def silu(z: Array) -> Array:
     """z * sigmoid(z), also called swish.
 
     Parameters
@@ -157,7 +160,7 @@ def silu(z):
 
 
 @named
-def sigmoid(z):
+def sigmoid(z: Array) -> Array:
     """1 / (1 + e^-z); its derivative is y * (1 - y).
 
     Parameters
@@ -177,7 +180,7 @@ def sigmoid(z):
 
 
 @named
-def softplus(z):
+def softplus(z: Array) -> Array:
     """log(1 + e^z), a smooth relu; its derivative is sigmoid(z).
 
     Parameters
@@ -197,7 +200,7 @@ def softplus(z):
 
 
 @named
-def tanh(z):
+def tanh(z: Array) -> Array:
     """The hyperbolic tangent; its derivative is 1 - y * y.
 
     >>> tanh(np.array([-1000.0, 0.0, 1000.0]))
@@ -207,7 +210,7 @@ def tanh(z):
 
 
 @named
-def softmax(z, axis=-1):
+def softmax(z: Array, axis: int = -1) -> Array:
     """e^z divided by its sum along `axis`: positive entries that sum to 1.
 
     Parameters
@@ -240,7 +243,7 @@ def softmax(z, axis=-1):
 
 
 @named
-def log_softmax(z, axis=-1):
+def log_softmax(z: Array, axis: int = -1) -> Array:
     """log(softmax(z)), accurate where softmax itself would be rounded to 0.
 
     Parameters
@@ -267,7 +270,7 @@ def log_softmax(z, axis=-1):
 
 
 @named
-def logsumexp(z, axis=None, keepdims=False):
+def logsumexp(z: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
     """log(sum(e^z)) along `axis`, a smooth maximum; its derivative is softmax(z).
 
     Parameters

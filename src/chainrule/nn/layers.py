@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.nn.activations import ACTIVATIONS, ALONG_AXIS
+from chainrule.nn.activations import ACTIVATIONS, ALONG_AXIS, Array
 
 LAYOUTS = ("row", "column")
 
@@ -44,20 +44,17 @@ class Dense:
         Whether samples are the rows or the columns of X.
     """
 
-    W: Any
-    b: Any
-    activation: str | Callable = "identity"
+    W: Array
+    b: Array
+    activation: str | Callable[..., Any] = "identity"
     layout: str = "row"
 
-    def __call__(self, X):
+    def __call__(self, X: Array) -> Array:
         """The activation A of X, shape (N, n_in) -> (N, n_out), or (n_in, N) -> (n_out, N) in column layout."""
-        if self.layout == "row":
-            Z = X @ self.W + self.b
-        else:
-            Z = self.W @ X + self.b
+        Z = X @ self.W + self.b if self.layout == "row" else self.W @ X + self.b
         return self.activate(Z)
 
-    def activate(self, Z):
+    def activate(self, Z: Array) -> Array:
         """The activation of pre-activations Z; softmax runs over the units of a sample."""
         if callable(self.activation):
             return self.activation(Z)

@@ -22,10 +22,12 @@ the wrong numbers without a word.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from chainrule.errors import DataError, DtypeError, ShapeError
-from chainrule.nn.activations import known_name, log_softmax, softplus
+from chainrule.nn.activations import Array, known_name, log_softmax, softplus
 from chainrule.primitive import named
 from chainrule.primitives.control import one_hot
 from chainrule.shapes import str_shape
@@ -34,7 +36,7 @@ REDUCTIONS = ("mean", "mean_elements", "sum", "none")
 
 
 @named
-def mean_squared_error(prediction, target, reduction="mean_elements", axis=-1):
+def mean_squared_error(prediction: Array, target: Array, reduction: str = "mean_elements", axis: int = -1) -> Array:
     """The mean of (prediction - target)^2.
 
     Parameters
@@ -62,8 +64,8 @@ def mean_squared_error(prediction, target, reduction="mean_elements", axis=-1):
     >>> float(mean_squared_error(prediction, target)), float(mean_squared_error(prediction, target, "mean"))
     (3.25, 6.5)
     """
-    target = matching_labels("mean_squared_error", "prediction", prediction, "target", target)
-    R = prediction - target
+    Y = matching_labels("mean_squared_error", "prediction", prediction, "target", target)
+    R = prediction - Y
     if reduction == "mean_elements":
         return np.mean(R**2)
     costs = sum_outputs(R**2, axis)
@@ -71,7 +73,7 @@ def mean_squared_error(prediction, target, reduction="mean_elements", axis=-1):
 
 
 @named
-def binary_cross_entropy(A, y, reduction="mean", axis=-1):
+def binary_cross_entropy(A: Array, y: Array, reduction: str = "mean", axis: int = -1) -> Array:
     """-(y log A + (1 - y) log(1 - A)) for probabilities `A`; from logits, `sigmoid_cross_entropy` is exact.
 
     Parameters
@@ -103,15 +105,15 @@ def binary_cross_entropy(A, y, reduction="mean", axis=-1):
     >>> binary_cross_entropy(A, y, reduction="none").round(4)
     array([0.6931, 2.3026])
     """
-    y = matching_labels("binary_cross_entropy", "A", A, "y", y)
-    logA = np.log(np.where((A == 0) & (y == 0), 1, A))
-    logB = np.log1p(np.where((A == 1) & (y == 1), 0, -A))  # B = 1 - A
-    costs = sum_outputs(-(y * logA + (1 - y) * logB), axis)
+    Y = matching_labels("binary_cross_entropy", "A", A, "y", y)
+    logA = np.log(np.where((A == 0) & (Y == 0), 1, A))
+    logB = np.log1p(np.where((A == 1) & (Y == 1), 0, -A))  # B = 1 - A
+    costs = sum_outputs(-(Y * logA + (1 - Y) * logB), axis)
     return over_samples(costs, reduction, A, axis)
 
 
 @named
-def sigmoid_cross_entropy(Z, y, reduction="mean", axis=-1):
+def sigmoid_cross_entropy(Z: Array, y: Array, reduction: str = "mean", axis: int = -1) -> Array:
     """Binary cross-entropy of sigmoid(Z), from the logits `Z`; its derivative is (sigmoid(Z) - y) / N.
 
     Parameters
@@ -144,13 +146,13 @@ def sigmoid_cross_entropy(Z, y, reduction="mean", axis=-1):
     >>> sigmoid_cross_entropy(np.array([40.0, 1000.0, -1000.0]), np.array([1, 0, 0]), reduction="none")
     array([4.24835426e-18, 1.00000000e+03, 0.00000000e+00])
     """
-    y = matching_labels("sigmoid_cross_entropy", "Z", Z, "y", y)
-    costs = sum_outputs(y * softplus(-Z) + (1 - y) * softplus(Z), axis)
+    Y = matching_labels("sigmoid_cross_entropy", "Z", Z, "y", y)
+    costs = sum_outputs(Y * softplus(-Z) + (1 - Y) * softplus(Z), axis)
     return over_samples(costs, reduction, Z, axis)
 
 
 @named
-def cross_entropy(P, y, reduction="mean", axis=-1):
+def cross_entropy(P: Array, y: Array, reduction: str = "mean", axis: int = -1) -> Array:
     """-sum(Y log P) over the classes, for probabilities `P`; from logits, `softmax_cross_entropy` is exact.
 
     Parameters
@@ -192,7 +194,7 @@ def cross_entropy(P, y, reduction="mean", axis=-1):
 
 
 @named
-def softmax_cross_entropy(Z, y, reduction="mean", axis=-1):
+def softmax_cross_entropy(Z: Array, y: Array, reduction: str = "mean", axis: int = -1) -> Array:
     """Cross-entropy of softmax(Z), from the logits `Z`; its derivative is (softmax(Z) - Y) / N.
 
     Parameters
@@ -234,12 +236,12 @@ def softmax_cross_entropy(Z, y, reduction="mean", axis=-1):
     return over_samples(costs, reduction, Z, axis)
 
 
-def sum_outputs(terms, axis):
+def sum_outputs(terms: Array, axis: int) -> Array:
     """The cost of each sample: the sum over outputs; an array of one axis holds samples of one output."""
     return np.sum(terms, axis=axis) if terms.ndim > 1 else terms
 
 
-def over_samples(costs, reduction, prediction, axis):
+def over_samples(costs: Array, reduction: str, prediction: Array, axis: int) -> Array:
     """The loss from the costs of the samples."""
     if reduction == "mean":
         return np.mean(costs)
@@ -252,13 +254,14 @@ def over_samples(costs, reduction, prediction, axis):
     return costs
 
 
-def matching_labels(loss, name, prediction, label_name, labels):
-    """Labels of the prediction's shape, or a scalar; refuses to broadcast."""
+def matching_labels(loss: str, name: str, prediction: Array, label_name: str, labels: Array) -> Array:
+    """Y, labels of the prediction's shape or a scalar; refuses to broadcast."""
     if isinstance(labels, (bool, int, float)):
         return labels
-    labels = as_floats(labels if hasattr(labels, "shape") else np.asarray(labels), prediction)
+    if not hasattr(labels, "shape"):
+        labels = np.asarray(labels)
     if labels.ndim == 0 or (labels.ndim == prediction.ndim and labels.shape == prediction.shape):
-        return labels
+        return as_floats(labels, prediction)
     raise ShapeError(
         f"{loss}: {name} is {str_shape(prediction.shape)} but {label_name} is {str_shape(labels.shape)}; broadcasting "
         "them would pair the wrong samples without a word"
@@ -266,7 +269,7 @@ def matching_labels(loss, name, prediction, label_name, labels):
     )
 
 
-def how_to_match(name, shape, label_name, label_shape):
+def how_to_match(name: str, shape: tuple[Any, ...], label_name: str, label_shape: tuple[Any, ...]) -> str:
     """The line to write instead: an axis of size 1 put in or taken out, or a transpose."""
     for long_name, long, short_name, short in (
         (name, shape, label_name, label_shape),
@@ -281,7 +284,7 @@ def how_to_match(name, shape, label_name, label_shape):
     return ""
 
 
-def class_labels(loss, name, scores, y, axis):
+def class_labels(loss: str, name: str, scores: Array, y: Array, axis: int) -> Array:
     """Y, a row of labels for each sample: `y` itself, or the one-hot rows of its class numbers."""
     if not hasattr(y, "shape"):
         y = np.asarray(y)
@@ -303,16 +306,15 @@ def class_labels(loss, name, scores, y, axis):
     return one_hot(y, classes, axis=place, dtype=scores.dtype)
 
 
-def refuse_unknown_classes(loss, name, y, classes):
+def refuse_unknown_classes(loss: str, name: str, y: np.ndarray, classes: int) -> None:
     """Raise if a class number has no place in the predictions; NumPy would read -1 as the last class."""
-    wrong = y[(y < 0) | (y >= classes)]
-    if wrong.size:
+    if y.size and (y.min() < 0 or y.max() >= classes):
         raise DataError(
-            f"{loss}: y has class number {wrong.flat[0]}, but {name} has {classes} classes, numbered from 0 to "
-            f"{classes - 1}"
+            f"{loss}: y has class number {y.min() if y.min() < 0 else y.max()}, but {name} has {classes} classes, "
+            f"numbered from 0 to {classes - 1}"
         )
 
 
-def as_floats(labels, prediction):
+def as_floats(labels: Array, prediction: Array) -> Array:
     """Integer and boolean labels in the prediction's dtype, which they would otherwise promote to float64."""
     return labels.astype(prediction.dtype) if labels.dtype.kind in "iub" else labels

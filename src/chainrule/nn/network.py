@@ -15,12 +15,13 @@ import itertools
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.errors import ArgumentError, DtypeError
-from chainrule.nn.activations import ACTIVATIONS, known_name
+from chainrule.nn.activations import ACTIVATIONS, Array, known_name
 from chainrule.nn.initializers import INITIALIZERS
 from chainrule.nn.layers import LAYOUTS, Dense
 
@@ -38,7 +39,7 @@ class Network:
 
     layers: tuple[Dense, ...]
 
-    def __call__(self, X):
+    def __call__(self, X: Array) -> Array:
         """The last layer's output; X has shape (N, n_in), or (n_in, N) in column layout."""
         A = X
         for layer in self.layers:
@@ -86,10 +87,10 @@ class Network:
 
 def mlp(
     *sizes: int,
-    activation: str | Callable = "relu",
-    output: str | Callable = "identity",
+    activation: str | Callable[..., Any] = "relu",
+    output: str | Callable[..., Any] = "identity",
     rng: int | np.random.Generator | None = 0,
-    initializer: str | Callable | None = None,
+    initializer: str | Callable[..., Any] | None = None,
     layout: str = "row",
     dtype: DTypeLike = np.float64,
 ) -> Network:
@@ -145,7 +146,7 @@ def mlp(
     if dtype.kind != "f":
         raise DtypeError(f"weights must be floating, for example float64 or float32, not {dtype}")
     rng = np.random.default_rng(rng)
-    layers = []
+    layers: list[Dense] = []
     for n_in, n_out in itertools.pairwise(sizes):
         name = output if len(layers) == len(sizes) - 2 else activation
         W = starting_weights(initializer, name)(rng, n_in, n_out, dtype)
@@ -156,7 +157,9 @@ def mlp(
     return Network(tuple(layers))
 
 
-def starting_weights(initializer: str | Callable | None, activation: str | Callable) -> Callable:
+def starting_weights(
+    initializer: str | Callable[..., Any] | None, activation: str | Callable[..., Any]
+) -> Callable[..., Any]:
     """The initializer of a layer that is followed by `activation`."""
     if callable(initializer):
         return initializer

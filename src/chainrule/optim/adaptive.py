@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.optim.optimizer import Optimizer, hyperparameter
+from chainrule.optim.optimizer import Array, Optimizer, hyperparameter
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RMSprop(Optimizer):
     eps: float = 1e-8
     slots = ("v",)
 
-    def update_one(self, p, g, v, t):
+    def update_one(self, p: Array, g: Array, v: Array, t: Array) -> tuple[Array, ...]:
         """One step against the gradient divided by its root mean square."""
         v = self.beta * v + (1 - self.beta) * g**2
         p = p - self.lr * g / (np.sqrt(v) + self.eps)
@@ -46,13 +46,13 @@ class Adam(Optimizer):
     eps: float = 1e-8
     slots = ("m", "v")
 
-    def update_one(self, p, g, m, v, t):
+    def update_one(self, p: Array, g: Array, m: Array, v: Array, t: Array) -> tuple[Array, ...]:
         """One step against the corrected mean divided by the corrected root mean square."""
         step, m, v = self.direction(g, m, v, t)
         p = p - self.lr * step
         return p, m, v
 
-    def direction(self, g, m, v, t):
+    def direction(self, g: Array, m: Array, v: Array, t: Array) -> tuple[Array, ...]:
         """m_hat / (sqrt(v_hat) + eps) and the new means; after t steps m holds 1 - beta1^t of a constant gradient."""
         m = self.beta1 * m + (1 - self.beta1) * g
         v = self.beta2 * v + (1 - self.beta2) * g**2
@@ -68,7 +68,7 @@ class AdamW(Adam):
 
     weight_decay: float = 0.01
 
-    def update_one(self, p, g, m, v, t):
+    def update_one(self, p: Array, g: Array, m: Array, v: Array, t: Array) -> tuple[Array, ...]:
         """One step of adam and one towards 0."""
         step, m, v = self.direction(g, m, v, t)
         p = p - self.lr * (step + self.weight_decay * p)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainrule.optim.optimizer import Optimizer, hyperparameter
+from chainrule.optim.optimizer import Array, Optimizer, hyperparameter
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class SGD(Optimizer):
 
     lr: float = 0.01
 
-    def update_one(self, p, g, t):
+    def update_one(self, p: Array, g: Array, t: Array) -> tuple[Array, ...]:
         """One step against the gradient."""
         p = p - self.lr * g
         return (p,)
@@ -38,7 +38,7 @@ class Momentum(Optimizer):
     beta: float = 0.9
     slots = ("v",)
 
-    def update_one(self, p, g, v, t):
+    def update_one(self, p: Array, g: Array, v: Array, t: Array) -> tuple[Array, ...]:
         """One step against the velocity."""
         v = self.beta * v + g
         p = p - self.lr * v
@@ -49,7 +49,7 @@ class Momentum(Optimizer):
 class Nesterov(Momentum):
     """v <- beta v + g, then p <- p - lr (g + beta v)."""
 
-    def update_one(self, p, g, v, t):
+    def update_one(self, p: Array, g: Array, v: Array, t: Array) -> tuple[Array, ...]:
         """One step against the velocity that the next step would have."""
         v = self.beta * v + g
         p = p - self.lr * (g + self.beta * v)

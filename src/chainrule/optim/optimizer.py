@@ -24,6 +24,8 @@ import numpy as np
 from chainrule.errors import ArgumentError
 from chainrule.pytree import flatten, tree_map, unflatten
 
+Array = Any  # an ndarray, a NumPy scalar or a traced value
+
 
 @dataclass(frozen=True)
 class Optimizer:
@@ -72,17 +74,17 @@ class Optimizer:
         params, *slots = (unflatten(structure, column) for column in zip(*rows, strict=True))
         return params, {"t": t, **dict(zip(self.slots, slots, strict=True))}
 
-    def update_one(self, p, g, *slots_and_t):
+    def update_one(self, p: Array, g: Array, *slots_and_t: Array) -> tuple[Array, ...]:
         """The new parameter and its new slots, from the gradient `g`, the slots and the step count `t` = 1, 2, ..."""
         raise NotImplementedError
 
 
-def weak(t):
+def weak(t: Any) -> Any:
     """The step count as a Python float: a NumPy scalar, as from a file, would turn float32 parameters into float64."""
     return float(t) if isinstance(t, (np.ndarray, np.generic)) else t
 
 
-def leaves_like(leaves: list, name: str, tree: Any) -> list:
+def leaves_like(leaves: list[Any], name: str, tree: Any) -> list[Any]:
     """The leaves of `tree`, one for each leaf of the parameters."""
     found = flatten(tree)[0]
     if len(found) != len(leaves):

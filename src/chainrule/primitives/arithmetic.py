@@ -94,7 +94,15 @@ ABS = elementwise(
     kinks="x = 0",
     latex=r"\lvert {0} \rvert",
 )
-SIGN = elementwise(np.sign, (None,), samples=_one, complex_step="no", kinks="x = 0", latex=r"\operatorname{{sign}} {0}")
+SIGN = elementwise(
+    np.sign,
+    (None,),
+    samples=_one,
+    complex_step="rule",
+    analytic=lambda x: np.sign(x.real),
+    kinks="x = 0",
+    latex=r"\operatorname{{sign}} {0}",
+)
 SQUARE = elementwise(np.square, (lambda x, y: 2 * x,), singular=True, samples=_one, latex="{0}^2")
 
 

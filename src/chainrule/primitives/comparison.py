@@ -23,23 +23,32 @@ def _pair(rng):
     return [((rng.uniform(-1, 1, (3, 4)), rng.uniform(-1, 1, (3, 4))), ())]
 
 
+def _ties(rng):
+    a, b = rng.uniform(-1, 1, (2, 3, 4))
+    return [((a, np.where(rng.uniform(-1, 1, (3, 4)) > 0, a, b)), ())]
+
+
 def _bools(rng):
     return [((rng.uniform(-1, 1, (3, 4)) > 0, rng.uniform(-1, 1, (3, 4)) > 0), ())]
 
 
+def _on_real_parts(ufunc):
+    return {"complex_step": "rule", "analytic": lambda a, b: ufunc(np.real(a), np.real(b)), "samples": _ties}
+
+
+# NumPy orders complex numbers by their real parts first, which is right under complex step; equality is not, at a tie
 COMPARISONS = tuple(
     elementwise(
         ufunc,
         operator=python,
         converts_from=None,
-        samples=_pair,
-        complex_step="no",
         latex="{0} " + sign + " {1}",
+        **(_on_real_parts(ufunc) if ufunc in (np.equal, np.not_equal) else {"samples": _pair, "kinks": "a = b"}),
     )
     for ufunc, (python, sign) in _COMPARISONS.items()
 )
 LOGIC = tuple(
-    elementwise(ufunc, converts_from=None, samples=_bools, complex_step="no", latex="{0} " + sign + " {1}")
+    elementwise(ufunc, converts_from=None, samples=_bools, latex="{0} " + sign + " {1}")
     for ufunc, sign in (
         (np.logical_and, r"\wedge"),
         (np.logical_or, r"\vee"),
@@ -52,11 +61,16 @@ TESTS = tuple(
     elementwise(
         ufunc,
         converts_from=None,
-        samples=lambda rng: [((rng.uniform(-1, 1, (3, 4)) > 0,), ())],
-        complex_step="no",
+        samples=samples,
         latex=r"\operatorname{{" + ufunc.__name__.replace("_", r"\_") + "}} {0}",
     )
-    for ufunc in (np.logical_not, np.invert, np.isnan, np.isfinite, np.isinf)
+    for ufunc, samples in (
+        (np.logical_not, lambda rng: [((rng.uniform(-1, 1, (3, 4)) > 0,), ())]),
+        (np.invert, lambda rng: [((rng.uniform(-1, 1, (3, 4)) > 0,), ())]),
+        (np.isnan, lambda rng: [((np.array([1.0, np.nan, np.inf, -np.inf]),), ())]),
+        (np.isfinite, lambda rng: [((np.array([1.0, np.nan, np.inf, -np.inf]),), ())]),
+        (np.isinf, lambda rng: [((np.array([1.0, np.nan, np.inf, -np.inf]),), ())]),
+    )
 )
 
 
@@ -80,7 +94,6 @@ WHERE = general(
     dtype_rule=lambda condition, a, b: ufunc_dtype(np.maximum, (weak_type(a), weak_type(b))),
     broadcasts=True,
     converts_from=1,
-    complex_step="yes",
     samples=lambda rng: [
         ((rng.uniform(-1, 1, (3, 4)) > 0, rng.uniform(-1, 1, (3, 4)), rng.uniform(-1, 1, (3, 4))), ()),
         ((rng.uniform(-1, 1, (3, 4)) > 0, rng.uniform(-1, 1, (3, 4)), 0.0), ()),

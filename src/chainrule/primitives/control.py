@@ -19,7 +19,8 @@ STOP_GRADIENT = elementwise(
     name="stop_gradient",
     dtype_rule=lambda x: x.dtype,
     samples=lambda rng: [((rng.standard_normal((3, 4)),), ())],
-    complex_step="no",
+    complex_step="rule",
+    analytic=lambda x: x.real,
     latex="{0}",
 )
 
@@ -44,6 +45,19 @@ def stop_gradient(x):
     return apply(STOP_GRADIENT, x) if isinstance(x, Recorder) else x
 
 
+SHIFT = elementwise(
+    _same,
+    (None,),
+    name="shift",
+    dtype_rule=lambda x: x.dtype,
+    samples=lambda rng: [((rng.standard_normal((3, 4)),), ())],
+    complex_step="rule",
+    analytic=lambda x: x.real,
+    latex="{0}",
+    doc="A value that shifts all logits of a row alike: softmax does not change with it, so nothing flows through it.",
+)
+
+
 def _one_hot(labels, size, axis, dtype):
     labels = np.asarray(labels)
     rows = np.zeros((*labels.shape, size), dtype=dtype)
@@ -64,7 +78,6 @@ ONE_HOT = general(
     dtype_rule=lambda labels, size, axis, dtype: dtype,
     param_names=("size", "axis", "dtype"),
     samples=lambda rng: [((np.array([2, 0, 1]),), (3, 1, np.dtype(np.float64)))],
-    complex_step="no",
     latex=r"\operatorname{{onehot}} {0}",
 )
 
@@ -101,7 +114,7 @@ def one_hot(labels, size, axis=-1, dtype=np.float64):
     return apply(ONE_HOT, labels, params=(size, place, np.dtype(dtype)))
 
 
-def constant(name, forward, shape_rule, param_names, latex):
+def constant(name, forward, shape_rule, param_names, latex, sample):
     """Register a primitive without operands."""
     return register(
         Primitive(
@@ -111,7 +124,7 @@ def constant(name, forward, shape_rule, param_names, latex):
             shape_rule=shape_rule,
             dtype_rule=lambda *params: params[-1],
             param_names=param_names,
-            complex_step="no",
+            samples=lambda rng: [((), sample)],
             latex=latex,
         )
     )
@@ -123,6 +136,7 @@ FULL = constant(
     lambda value, shape, dtype: shape,
     ("value", "shape", "dtype"),
     r"\mathbf{{c}}",
+    (2, (3, 4), np.dtype(np.float32)),
 )
 ARANGE = constant(
     "arange",
@@ -130,6 +144,7 @@ ARANGE = constant(
     lambda size, dtype: (size,),
     ("size", "dtype"),
     r"[0, 1, \ldots]",
+    (5, np.dtype(np.int64)),
 )
 EYE = constant(
     "eye",
@@ -137,13 +152,15 @@ EYE = constant(
     lambda size, dtype: (size, size),
     ("size", "dtype"),
     "I",
+    (3, np.dtype(np.float64)),
 )
 SIZE = constant(
     "size",
     lambda expression, dtype: int(expression),
     lambda expression, dtype: (),
     ("expression", "dtype"),
-    "{0}",
+    "n",
+    (5, np.dtype(np.int64)),
 )
 
 
@@ -172,4 +189,4 @@ def _full_like(x, fill_value, dtype=None, order="K", subok=True, shape=None, *, 
     return full_like(x, fill_value, dtype)
 
 
-FAMILY = (STOP_GRADIENT, ONE_HOT, FULL, ARANGE, EYE, SIZE)
+FAMILY = (STOP_GRADIENT, SHIFT, ONE_HOT, FULL, ARANGE, EYE, SIZE)

@@ -86,7 +86,6 @@ def _extremum(name, function):
         param_names=("axis", "keepdims"),
         samples=_samples,
         kinks="two largest entries equal",
-        complex_step="yes",
         latex=rf"\{name} {{0}}",
     )
 
@@ -110,7 +109,6 @@ def _position(name, function):
         dtype_rule=lambda x, axes, keepdims: np.dtype(np.int64),
         param_names=("axis", "keepdims"),
         samples=_index_samples,
-        complex_step="no",
         latex=rf"\operatorname{{{{{name}}}}} {{0}}",
     )
 

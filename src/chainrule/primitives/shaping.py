@@ -183,7 +183,13 @@ CONVERT = linear(
     lambda x, dtype: x.shape,
     dtype_rule=lambda x, dtype: dtype,
     param_names=("dtype",),
-    samples=lambda rng: [((rng.standard_normal((3, 4)),), (np.dtype(np.float64),))],
+    complex_step="rule",
+    analytic=lambda x, dtype: x if dtype.kind == "f" else x.real.astype(dtype),
+    samples=lambda rng: [
+        ((rng.standard_normal((3, 4)),), (np.dtype(np.float64),)),
+        ((3 * rng.standard_normal((3, 4)),), (np.dtype(np.int64),)),
+        ((rng.standard_normal((3, 4)) > 0,), (np.dtype(np.float64),)),
+    ],
     latex="{0}",
 )
 

@@ -21,6 +21,7 @@ import numpy as np
 from chainrule.errors import ArgumentError
 
 SPLIT_STREAM = 2**63  # epochs count from 1, so no epoch ever draws from the stream that splits the rows
+FARTHEST = 3.0  # scales between a column's mean and its most extreme training value, at most
 
 
 def generator(seed: int, stream: int) -> np.random.Generator:
@@ -30,9 +31,7 @@ def generator(seed: int, stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=np.array([seed, stream], dtype=np.uint64)))
 
 
-def shuffled_batches(
-    n: int, batch_size: int, seed: int, epoch: int, shuffle: bool = True
-) -> Iterator[np.ndarray]:
+def shuffled_batches(n: int, batch_size: int, seed: int, epoch: int, shuffle: bool = True) -> Iterator[np.ndarray]:
     """The row numbers of each mini-batch of one epoch; the last batch may be smaller, and is trained too.
 
     Parameters
@@ -55,9 +54,7 @@ def shuffled_batches(
         yield order[start : start + batch_size]
 
 
-def split_rows(
-    n: int, fraction: float, seed: int, classes: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def split_rows(n: int, fraction: float, seed: int, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers for training and for validation, both ascending.
 
     Parameters
@@ -105,7 +102,9 @@ class Standardization:
     Attributes
     ----------
     mean, scale : ndarray, shape (n_columns,), float64
-        A column that is constant in training has scale 1: it becomes 0, not NaN.
+        The scale is the standard deviation, or a third of the largest deviation if that is more: in a column that is
+        nearly always 0, a standard deviation is so small that the few other values would be 40 of them away. A column
+        that is constant in training has scale 1: it becomes 0, not NaN.
 
     Examples
     --------
@@ -119,13 +118,14 @@ class Standardization:
 
     @classmethod
     def measure(cls, X: np.ndarray) -> Standardization:
-        """Mean and standard deviation of each column of X, shape (n_rows, n_columns)."""
+        """Shift and scale of each column of X, shape (n_rows, n_columns)."""
         X = np.asarray(X, dtype=np.float64)
-        mean, scale = X.mean(axis=0), X.std(axis=0)
+        mean = X.mean(axis=0)
+        scale = np.maximum(X.std(axis=0), np.abs(X - mean).max(axis=0) / FARTHEST)
         # Ten equal values of 0.1 have a standard deviation of 1e-17, by rounding of their mean: that is constant too.
         constant = scale <= 16 * np.finfo(np.float64).eps * np.abs(mean)
         return cls(mean, np.where(constant, 1.0, scale))
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
-        """The columns of X with the training mean removed, in training standard deviations."""
+        """The columns of X with the training mean removed, in training scales."""
         return (X - self.mean) / self.scale

@@ -12,6 +12,7 @@ It never looks at networks, and never measures anything itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -84,8 +85,9 @@ class History:
         return sum(epoch.seconds for epoch in self.epochs)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists, dicts and numbers, ready for JSON."""
-        return {"metric": self.metric, "epochs": [asdict(epoch) for epoch in self.epochs]}
+        """Plain lists, dicts and numbers, ready for JSON; what is not finite becomes None, as JSON has no word for it."""
+        epochs = [{name: _finite(value) for name, value in asdict(epoch).items()} for epoch in self.epochs]
+        return {"metric": self.metric, "epochs": epochs}
 
     def __repr__(self) -> str:
         """A table with a line for each epoch; the middle of a long training is left out."""
@@ -100,6 +102,10 @@ class History:
                 f"{_number(epoch.validation_metric):>10}  {epoch.seconds:>7.3f}"
             )
         return "\n".join(line.rstrip() for line in lines)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _number(value: float | None) -> str:

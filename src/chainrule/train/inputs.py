@@ -26,7 +26,13 @@ from chainrule.train.step import Loss, Optimizer
 def leaf_dtypes(network: Any) -> dict[str, np.dtype]:
     """The dtype of each array of a network, by its path."""
     leaves = flatten(network)[0]
-    return {path: leaf.dtype for path, leaf in zip(leaf_paths(network), leaves, strict=True)}
+    return {path: np.asarray(leaf).dtype for path, leaf in zip(leaf_paths(network), leaves, strict=True)}
+
+
+def sample_axis(network: Any) -> int:
+    """The axis of X and y that counts samples: 0, or -1 for a network of column layout."""
+    layers = getattr(network, "layers", ())
+    return -1 if layers and getattr(layers[0], "layout", "row") == "column" else 0
 
 
 def as_training_data(
@@ -65,6 +71,10 @@ def require_loss(network: Any, loss: Loss, X: np.ndarray, y: np.ndarray, axis: i
     them, at next to no cost. Integer targets that make the loss float64 are not class numbers but amounts: they are
     converted like X.
     """
+    layers, features = getattr(network, "layers", ()), X.shape[1 + axis] if X.ndim == 2 else None
+    n_in = getattr(layers[0], "n_in", None) if layers else None
+    if n_in is not None and n_in != features:
+        raise ShapeError(f"the network takes {n_in} inputs, but X has shape {X.shape}: {features} for each sample")
     outputs = network(X.take([0], axis=axis))
     outputs = outputs.repeat(y.shape[axis], axis=axis)
     value = loss(outputs, y)
@@ -78,6 +88,7 @@ def require_loss(network: Any, loss: Loss, X: np.ndarray, y: np.ndarray, axis: i
 
 
 def optimizer_of(optimizer: Optimizer | Callable[..., Optimizer], lr: float | None) -> Optimizer:
+    """The optimizer that was given, or the one that a factory makes with this learning rate."""
     if lr is not None and not (math.isfinite(lr) and lr > 0):
         raise ArgumentError(f"lr is {lr}: a learning rate is a positive number, such as 0.001")
     if hasattr(optimizer, "init") and hasattr(optimizer, "update"):
@@ -90,6 +101,7 @@ def optimizer_of(optimizer: Optimizer | Callable[..., Optimizer], lr: float | No
 
 
 def require_counts(**counts: int) -> None:
+    """Refuse what does not count: fractions, zero, less."""
     for name, count in counts.items():
         if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
             raise ArgumentError(f"{name} is {count!r}: it counts from 1")

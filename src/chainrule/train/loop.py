@@ -10,7 +10,7 @@ network is a value that the step returns anew. Everything that can be wrong with
 >>> result.history[-1].train_loss < 0.2
 True
 
-It never standardises and never changes what it is given; the command line does the first, with `train/data.py`.
+It never standardises (the command line does, with `train/data.py`) and never changes what it is given.
 """
 
 from __future__ import annotations
@@ -25,10 +25,17 @@ import numpy as np
 
 from chainrule.errors import ArgumentError, DtypeError
 from chainrule.optim import adam
-from chainrule.pytree import tree_map
+from chainrule.pytree import flatten, tree_map
 from chainrule.train.data import shuffled_batches, split_rows
 from chainrule.train.history import Epoch, History
-from chainrule.train.inputs import as_training_data, leaf_dtypes, optimizer_of, require_counts, require_loss
+from chainrule.train.inputs import (
+    as_training_data,
+    leaf_dtypes,
+    optimizer_of,
+    require_counts,
+    require_loss,
+    sample_axis,
+)
 from chainrule.train.metrics import Metric, measure, metric_named
 from chainrule.train.progress import Progress, progress_for
 from chainrule.train.proof import Proof, prove_step
@@ -150,7 +157,7 @@ def fit(
     optimizer = optimizer_of(optimizer, lr)
     require_counts(epochs=epochs, batch_size=batch_size)
     metric_name, metric = metric_named(metric)
-    axis = -1 if getattr(network, "layout", "row") == "column" else 0
+    axis = sample_axis(network)
     X, y = as_training_data(network, X, y, axis)
     held_out: tuple[np.ndarray, np.ndarray] | None = None
     if isinstance(validation, tuple):
@@ -172,12 +179,18 @@ def fit(
     run = _Run(step, X, y, axis, batch_size, shuffle, seed)
     history = History(metric_name)
     state = optimizer.init(network)
-    with progress_for(progress, epochs, run.steps) as display:
+    # What overflows shows in the loss, and is reported with its epoch and batch: NumPy need not warn as well.
+    with np.errstate(all="ignore"), progress_for(progress, epochs, run.steps) as display:
         for number in range(1, epochs + 1):
             started = time.perf_counter()
-            train_loss, network, state = run.epoch(number, network, state, display)
-            measured = (None, None) if held_out is None else measure(network, loss, *held_out, metric, axis)
-            record = Epoch(number, run.steps, train_loss, *measured, time.perf_counter() - started)
+            train_loss, trained, state = run.epoch(number, network, state, display)
+            _require_sound(network, trained, number)
+            network = trained
+            validation_loss = validation_metric = None
+            if held_out is not None:
+                validation_loss, validation_metric = measure(network, loss, *held_out, metric, axis)
+            seconds = time.perf_counter() - started
+            record = Epoch(number, run.steps, train_loss, validation_loss, validation_metric, seconds)
             history.append(record)
             display.epoch(record, metric_name)
             if on_epoch is not None and on_epoch(record):
@@ -201,7 +214,7 @@ class _Run:
 
     @property
     def rows(self) -> int:
-        return self.X.shape[self.axis]
+        return int(self.X.shape[self.axis])
 
     @property
     def steps(self) -> int:
@@ -223,10 +236,7 @@ class _Run:
             loss, network, state = results
             loss = float(loss)
             if not math.isfinite(loss):
-                raise ArgumentError(
-                    f"the training diverged: the loss is {loss} in epoch {number}, batch {batch} of {self.steps}. "
-                    "Try a smaller lr (a tenth of it), or columns of X with mean 0 and standard deviation 1"
-                )
+                raise _diverged(f"the loss is {loss} in epoch {number}, batch {batch} of {self.steps}")
             total += loss * X.shape[self.axis]
             display.batch(batch)
         return total / self.rows, network, state
@@ -234,17 +244,32 @@ class _Run:
 
 def _remember(network: Any, state: Any, X: np.ndarray, y: np.ndarray, results: tuple) -> FirstStep:
     """Copies, for a step may be compiled to reuse its buffers."""
-    before, after = leaf_dtypes(network), leaf_dtypes(results[1])
-    changed = [(path, old, after[path]) for path, old in before.items() if after.get(path) != old]
-    if changed:
-        path, old, new = changed[0]
-        raise DtypeError(
-            f"a step turned {path} from {old} into {new}: the loss mixes in a stronger dtype, such as np.float64(2) or "
-            f"a {new} array. Write 2.0, or array.astype(outputs.dtype)"
-        )
-    copied = [tree_map(_copy, tree) for tree in (network, state, X, y)]
-    return FirstStep(*copied, results=tree_map(_copy, tuple(results)))
+    return FirstStep(*(tree_map(_copy, tree) for tree in (network, state, X, y, tuple(results))))
 
 
 def _copy(leaf: Any) -> Any:
     return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
+
+
+def _diverged(where: str) -> ArgumentError:
+    return ArgumentError(
+        f"the training diverged: {where}. "
+        "Try a smaller lr (a tenth of it), or columns of X with mean 0 and standard deviation 1"
+    )
+
+
+def _require_sound(before: Any, after: Any, epoch: int) -> None:
+    """Look at the parameters that an epoch leaves: finite, and of the dtype they had.
+
+    A last update that overflows is not seen by any loss. A loss that mixes in a stronger dtype turns the network into
+    it, at twice the cost and without a word.
+    """
+    dtypes, changed = leaf_dtypes(before), leaf_dtypes(after)
+    for (path, dtype), leaf in zip(dtypes.items(), flatten(after)[0], strict=True):
+        if changed[path] != dtype:
+            raise DtypeError(
+                f"training turned {path} from {dtype} into {changed[path]}: the loss mixes in a stronger dtype, such as "
+                f"np.float64(2) or a {changed[path]} array. Write 2.0, or array.astype(outputs.dtype)"
+            )
+        if not np.all(np.isfinite(leaf)):
+            raise _diverged(f"{path} is not finite after epoch {epoch}")

@@ -1,4 +1,4 @@
-'''The folder that a run leaves behind: everything to use it, to judge it and to run its first step again.
+"""The folder that a run leaves behind: everything to use it, to judge it and to run its first step again.
 
 ============================  ===========================================================================
 ``weights.safetensors``       the trained network, see `weights.py`
@@ -12,7 +12,7 @@ The one idea: `python train_step.py` proves that the readable program is the one
 the file beside it, makes the step, and compares with the run, to the last bit.
 
 The folder is built under a temporary name and renamed when it is whole; nothing that exists is ever overwritten.
-'''
+"""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def first_batch_file(result: Fit) -> bytes:
     for path, value in zip(paths, flatten((loss, network, state))[0], strict=True):
         entries[f"result {path}"] = np.asarray(value)
     buffer = io.BytesIO()
-    np.savez(buffer, **entries)
+    np.savez(buffer, **entries)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 

@@ -49,12 +49,13 @@ def build_step(loss: Loss, optimizer: Optimizer, with_gradients: bool = False) -
         The step returns its gradients as a fourth result, so that they can be compared with something.
     """
 
-    def loss_of(network, X, y):
+    def loss_of(network: Any, X: Any, y: Any) -> Any:
         return loss(network(X), y)
 
-    def train_step(network, state, X, y):
+    def train_step(network: Any, state: Any, X: Any, y: Any) -> tuple:
         value, gradients = value_and_grad(loss_of, wrt="network")(network, X, y)
         trained, state = optimizer.update(network, gradients, state)
         return (value, trained, state, gradients) if with_gradients else (value, trained, state)
 
-    return jit(train_step)
+    step: CompiledStep = jit(train_step)
+    return step

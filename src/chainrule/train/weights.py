@@ -95,7 +95,7 @@ def _read(path: str | PathLike[str]) -> tuple[Network, dict[str, Any]]:
         return _build(description["layers"], tensors), description["metadata"]
     except FileFormatError as error:
         raise FileFormatError(f"{path}: {error}") from None
-    except Exception as error:  # safetensors has its own classes; whatever a damaged file provokes is said in one way
+    except Exception as error:  # noqa: BLE001 - safetensors has its own classes; any damage is said in one way
         raise FileFormatError(f"{path}: not a network that can be read ({error})") from None
 
 
@@ -106,7 +106,7 @@ def _describe(data: bytes) -> dict[str, Any]:
         raise FileFormatError("not a safetensors file, or cut short")
     try:
         header = json.loads(data[start : start + size])
-        description = json.loads(header["__metadata__"]["chainrule"])
+        description: dict[str, Any] = json.loads(header["__metadata__"]["chainrule"])
         digest = description["sha256"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise FileFormatError("not a network that chainrule saved, or damaged") from None

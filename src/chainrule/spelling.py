@@ -1,0 +1,333 @@
+"""Expressions as NumPy text: how each primitive is written, with as few brackets as Python needs, and safe names.
+
+`Text` is a piece of code with its binding strength; `spell(primitive, operands, params, context)` puts pieces together.
+A primitive without an entry is written ``np.<name>(operands)``.
+"""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.primitives.indexing import ARRAY, SLICE
+from chainrule.shapes import SizeExpr
+
+ATOM, POWER, UNARY, PRODUCT, SUM, SHIFT, AND, XOR, OR, COMPARE, TUPLE = range(11, 0, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Code and how strongly its outermost operator binds."""
+
+    code: str
+    strength: int = ATOM
+
+    def within(self, strength: int) -> str:
+        """The code as an operand of an operator of that strength."""
+        return self.code if self.strength >= strength else f"({self.code})"
+
+
+Spelling = Callable[..., Text]
+
+
+def _operator(sign: str, strength: int, *, right_loose: bool = True) -> Spelling:
+    def spelled(operands, params, size) -> Text:
+        left, right = operands
+        # a - (b - c) and a / (b * c) keep their brackets, (a - b) - c does not need them
+        bound = strength if right_loose else strength + 1
+        return Text(f"{left.within(strength)} {sign} {right.within(bound)}", strength)
+
+    return spelled
+
+
+def _comparison(sign: str) -> Spelling:
+    def spelled(operands, params, size) -> Text:
+        left, right = operands
+        return Text(f"{left.within(COMPARE + 1)} {sign} {right.within(COMPARE + 1)}", COMPARE)
+
+    return spelled
+
+
+def _prefix(sign: str) -> Spelling:
+    return lambda operands, params, size: Text(f"{sign}{operands[0].within(UNARY)}", UNARY)
+
+
+def _power(operands, params, size) -> Text:
+    base, exponent = operands
+    return Text(f"{base.within(ATOM)} ** {exponent.within(UNARY)}", POWER)
+
+
+def call(name: str, *arguments: str) -> Text:
+    """`name(arguments)`."""
+    return Text(f"{name}({', '.join(arguments)})")
+
+
+def _function(name: str) -> Spelling:
+    return lambda operands, params, size: call(name, *(o.code for o in operands))
+
+
+def _method(name: str, function: str) -> Spelling:
+    def spelled(operands, params, size) -> Text:
+        axes, keepdims = params
+        arguments = []
+        if size.ndim != len(axes):
+            arguments.append(f"axis={axes[0] if len(axes) == 1 else axes}")
+        if keepdims:
+            arguments.append("keepdims=True")
+        return Text(f"{operands[0].within(ATOM)}.{name}({', '.join(arguments)})")
+
+    return spelled
+
+
+def _transpose(operands, params, size) -> Text:
+    (axes,) = params
+    x = operands[0].within(ATOM)
+    if axes == tuple(reversed(range(len(axes)))):
+        return Text(f"{x}.T")
+    if axes == (*range(len(axes) - 2), len(axes) - 1, len(axes) - 2):
+        return Text(f"{x}.mT")
+    return Text(f"{x}.transpose{axes}")
+
+
+def _reshape(operands, params, size) -> Text:
+    shape = ", ".join(size(dim) for dim in params[0])
+    return Text(f"{operands[0].within(ATOM)}.reshape({shape if len(params[0]) else '()'})")
+
+
+def _expand_dims(operands, params, size) -> Text:
+    axes = set(params[0])
+    total = size.ndim + len(axes)
+    parts = ["None" if axis in axes else ":" for axis in range(total)]
+    while parts and parts[-1] == ":":
+        parts.pop()
+    return Text(f"{operands[0].within(ATOM)}[{', '.join(parts)}]")
+
+
+def _squeeze(operands, params, size) -> Text:
+    axes = params[0][0] if len(params[0]) == 1 else params[0]
+    return Text(f"{operands[0].within(ATOM)}.squeeze({axes})")
+
+
+def _broadcast_to(operands, params, size) -> Text:
+    return call("np.broadcast_to", operands[0].code, size.shape(params[0]))
+
+
+def _convert(operands, params, size) -> Text:
+    return Text(f"{operands[0].within(ATOM)}.astype({dtype_name(params[0])})")
+
+
+def _joined(name: str) -> Spelling:
+    def spelled(operands, params, size) -> Text:
+        inner = ", ".join(o.code for o in operands)
+        return call(name, f"({inner}{',' if len(operands) == 1 else ''})", f"axis={params[0]}")
+
+    return spelled
+
+
+def index_text(template: tuple, arrays: list[Text], size) -> str:
+    """The inside of `x[...]`."""
+    parts = []
+    for item in template:
+        if item is None or item is Ellipsis:
+            parts.append("None" if item is None else "...")
+        elif type(item) is tuple and item[0] == ARRAY:
+            parts.append(arrays[item[1]].code)
+        elif type(item) is tuple and item[0] == SLICE:
+            start, stop, step = ("" if v is None else size(v) for v in item[1:])
+            parts.append(f"{start}:{stop}" + (f":{step}" if step else ""))
+        else:
+            parts.append(size(item))
+    return ", ".join(parts)
+
+
+def _index(operands, params, size) -> Text:
+    x, *arrays = operands
+    return Text(f"{x.within(ATOM)}[{index_text(params[0], arrays, size) or '()'}]")
+
+
+def _one_hot(operands, params, size) -> Text:
+    classes, axis, dtype = params
+    labels = operands[0].code
+    eye = f"np.eye({size(classes)}{_dtype_argument(dtype)})"
+    if axis == size.ndim:
+        return Text(f"{eye}[{labels}]")
+    if size.ndim == 1:
+        return Text(f"{eye}[:, {labels}]")
+    return Text(f"np.moveaxis({eye}[{labels}], -1, {axis})")
+
+
+def _full(operands, params, size) -> Text:
+    value, shape, dtype = params
+    if not shape:
+        return Text(literal(value) if dtype == np.float64 else f"{dtype_name(dtype)}({literal(value)})")
+    if value == 0 and not (isinstance(value, float) and math.copysign(1, value) < 0):
+        return call("np.zeros", size.shape(shape) + _dtype_argument(dtype))
+    if value == 1:
+        return call("np.ones", size.shape(shape) + _dtype_argument(dtype))
+    return call("np.full", size.shape(shape), literal(value) + _dtype_argument(dtype))
+
+
+def _arange(operands, params, size) -> Text:
+    return call("np.arange", size(params[0]) + ("" if params[1] == np.int64 else f", dtype={dtype_name(params[1])}"))
+
+
+def _eye(operands, params, size) -> Text:
+    return call("np.eye", size(params[0]) + _dtype_argument(params[1]))
+
+
+def _clip(operands, params, size) -> Text:
+    x, low, high = operands
+    return call("np.clip", x.code, *("None" if o.code in ("-np.inf", "np.inf") else o.code for o in (low, high)))
+
+
+def _size(operands, params, size) -> Text:
+    code = size(params[0])
+    return Text(code) if re.fullmatch(r"[\w.\[\]]+", code) else Text(code, SUM)
+
+
+def _stop_gradient(operands, params, size) -> Text:
+    return operands[0]
+
+
+SPELLINGS: dict[str, Spelling] = {
+    "add": _operator("+", SUM),
+    "subtract": _operator("-", SUM, right_loose=False),
+    "multiply": _operator("*", PRODUCT),
+    "divide": _operator("/", PRODUCT, right_loose=False),
+    "matmul": _operator("@", PRODUCT, right_loose=False),
+    "power": _power,
+    "negative": _prefix("-"),
+    "positive": _prefix("+"),
+    "invert": _prefix("~"),
+    "abs": _function("np.abs"),
+    "greater": _comparison(">"),
+    "greater_equal": _comparison(">="),
+    "less": _comparison("<"),
+    "less_equal": _comparison("<="),
+    "equal": _comparison("=="),
+    "not_equal": _comparison("!="),
+    "bitwise_and": _operator("&", AND, right_loose=False),
+    "bitwise_or": _operator("|", OR, right_loose=False),
+    "bitwise_xor": _operator("^", XOR, right_loose=False),
+    "sum": _method("sum", "np.sum"),
+    "mean": _method("mean", "np.mean"),
+    "max": _method("max", "np.max"),
+    "min": _method("min", "np.min"),
+    "argmax": _method("argmax", "np.argmax"),
+    "argmin": _method("argmin", "np.argmin"),
+    "transpose": _transpose,
+    "reshape": _reshape,
+    "expand_dims": _expand_dims,
+    "squeeze": _squeeze,
+    "broadcast_to": _broadcast_to,
+    "convert": _convert,
+    "concatenate": _joined("np.concatenate"),
+    "stack": _joined("np.stack"),
+    "index": _index,
+    "one_hot": _one_hot,
+    "full": _full,
+    "arange": _arange,
+    "eye": _eye,
+    "clip": _clip,
+    "size": _size,
+    "stop_gradient": _stop_gradient,
+}
+
+
+def spell(primitive, operands: list[Text], params: tuple, size: Any) -> Text:
+    """The text of one equation's right-hand side."""
+    spelled = SPELLINGS.get(primitive.name)
+    if spelled is not None:
+        return spelled(operands, params, size)
+    if primitive.helper:
+        return call(primitive.helper.rpartition(":")[2], *(o.code for o in operands))
+    return call(f"np.{primitive.name}", *(o.code for o in operands))
+
+
+def literal(value: Any) -> str:
+    """A scalar as Python text that reads back to the same bits and the same strength."""
+    if isinstance(value, np.generic):
+        return f"{dtype_name(value.dtype)}({literal(value.item())})"
+    if isinstance(value, float):
+        if math.isinf(value):
+            return "np.inf" if value > 0 else "-np.inf"
+        if math.isnan(value):
+            return "np.nan"
+    return repr(value)
+
+
+def literal_text(value: Any) -> Text:
+    """A scalar with its binding strength: a negative one is a unary minus."""
+    code = literal(value)
+    return Text(code, UNARY if code.startswith("-") else ATOM)
+
+
+def dtype_name(dtype: Any) -> str:
+    """`np.float32`."""
+    name = np.dtype(dtype).name
+    return "bool" if name == "bool" else f"np.{name}"
+
+
+def _dtype_argument(dtype: Any) -> str:
+    return "" if dtype == np.float64 else f", dtype={dtype_name(dtype)}"
+
+
+def array_literal(array: np.ndarray) -> str:
+    """A small array as Python text."""
+    text = np.array2string(array, separator=", ", threshold=10_000, floatmode="unique", max_line_width=10_000)
+    text = re.sub(r"\s*\n\s*", " ", text)
+    text = re.sub(r"\binf\b", "np.inf", re.sub(r"\bnan\b", "np.nan", text))
+    default = array.dtype in (np.dtype(np.float64), np.dtype(np.int64), np.dtype(bool))
+    return f"np.array({text}{'' if default and array.size else f', dtype={dtype_name(array.dtype)}'})"
+
+
+RESERVED = frozenset({*keyword.kwlist, *keyword.softkwlist, "np", "None", "True", "False", "print", "len", "raise"})
+
+
+def identifier(name: str) -> str:
+    """Any text as a Python identifier; what is one already stays as it is.
+
+    >>> identifier("W1"), identifier("layers[0].W"), identifier("class"), identifier("1; import os")
+    ('W1', 'layers0_W', 'class_', 'v1_import_os')
+    """
+    cleaned = re.sub(r"\[(\d+)\]", r"\1", name)
+    cleaned = re.sub(r"[^0-9a-zA-Z_\u0370-\u03ff]+", "_", cleaned).strip("_") if not cleaned.isidentifier() else cleaned
+    if not cleaned:
+        cleaned = "v"
+    if cleaned[0].isdigit():
+        cleaned = "v" + cleaned
+    if not cleaned.isidentifier():
+        cleaned = "v"
+    return cleaned + "_" if cleaned in RESERVED else cleaned
+
+
+class Names:
+    """Identifiers handed out once each."""
+
+    def __init__(self, taken: Iterable[str] = ()):
+        self.taken = set(taken) | RESERVED
+
+    def fresh(self, wanted: str) -> str:
+        """`wanted`, or with the next free number."""
+        base = identifier(wanted)
+        if base not in self.taken:
+            self.taken.add(base)
+            return base
+        stem = base.rstrip("0123456789") if not base.rstrip("0123456789").endswith("_") else base + "_"
+        stem = stem if stem != base else base
+        number = 2 if stem == base else int(base[len(stem) :] or 1) + 1
+        while f"{stem}{number}" in self.taken:
+            number += 1
+        self.taken.add(f"{stem}{number}")
+        return f"{stem}{number}"
+
+
+def size_name(dim: Any, name_of: Callable[[int], str]) -> str:
+    """A dimension as code."""
+    return dim.spell(name_of) if isinstance(dim, SizeExpr) else str(dim)
