@@ -1,6 +1,11 @@
-"""Settings for all tests: hypothesis has no deadline, for a shared machine may pause at any moment."""
+"""What all tests share: helpers beside this file can be imported, and hypothesis runs the same examples everywhere."""
+
+import sys
+from pathlib import Path
 
 from hypothesis import settings
 
-settings.register_profile("chainrule", deadline=None)
-settings.load_profile("chainrule")
+sys.path.insert(0, str(Path(__file__).parent))
+
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("repeatable")

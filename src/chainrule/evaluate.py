@@ -73,7 +73,7 @@ def _record(top, primitive, operands, params, output, equation):
     finally:
         top.step = outer_step
     if output.name and isinstance(value, Recorder):
-        value.variable.name = output.name  # type: ignore[attr-defined]
+        value.variable.name, value.variable.depth = output.name, output.depth  # type: ignore[attr-defined]
     return value
 
 

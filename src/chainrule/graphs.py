@@ -71,6 +71,7 @@ class Variable:
     dtype: np.dtype
     weak: bool = False
     name: str | None = None
+    depth: int = 0  # how many named calls deep the name was given; the user's own names are at 0
 
     @property
     def ndim(self) -> int:

@@ -130,13 +130,11 @@ def _position(code: CodeType, instruction: int):
 
 def _stored_name(code: CodeType, instruction: int) -> str | None:
     """Where there is no source: the name in the next instruction, if that stores the value."""
-    following = False
     for found in dis.get_instructions(code):
-        if following and found.opname != "CACHE":
+        if found.offset > instruction:  # past the caches of the call that is running
             if found.opname == "RETURN_VALUE":
                 return RETURNED
             return found.argval if found.opname in _STORES else None
-        following = following or found.offset == instruction
     return None
 
 

@@ -162,6 +162,9 @@ def handles(*functions: Callable) -> Callable[[Callable], Callable]:
     return enter
 
 
+_BOOL = np.dtype(np.bool_)
+
+
 @functools.cache
 def ufunc_dtype(ufunc: np.ufunc, inputs: tuple) -> np.dtype:
     """The result dtype of a ufunc; an input is a dtype or, when weak, a Python scalar type."""
@@ -171,10 +174,12 @@ def ufunc_dtype(ufunc: np.ufunc, inputs: tuple) -> np.dtype:
 def weak_type(operand) -> Any:
     """What dtype resolution sees of an operand: `int`, `float`, `bool` for weak ones, else the dtype."""
     kind = type(operand)
-    if kind is float or kind is int or kind is bool or kind is complex:
+    if kind is float or kind is int or kind is complex:
         return kind
+    if kind is bool:
+        return _BOOL  # NumPy takes Python's bool for its own
     if getattr(operand, "weak", False):
-        return int if operand.dtype.kind in "iu" else float
+        return int if operand.dtype.kind in "iu" else float if operand.dtype.kind == "f" else operand.dtype
     return operand.dtype
 
 
@@ -250,7 +255,7 @@ def first_dtype(x, *_):
 def float_dtype(x, *_):
     """The dtype rule of our own smooth functions: floats stay, integers become float64."""
     dtype = weak_type(x)
-    if dtype in (int, float, bool):
+    if dtype is int or dtype is float:
         return np.dtype(np.float64)
     return dtype if dtype.kind == "f" else np.dtype(np.float64)
 

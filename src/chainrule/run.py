@@ -1,7 +1,45 @@
-"""From a graph to a callable: simplified, emitted as NumPy source, compiled, cached."""
+"""From a graph to a callable: emitted as NumPy source, compiled, known to tracebacks.
 
-from chainrule.evaluate import evaluate
+The source that runs is the source that `cr.source` shows. It is registered with `linecache`, so a traceback or debugger
+shows its lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.emit.program import number_names
+from chainrule.emit.to_numpy import Signature, emit_numpy
+from chainrule.graphs import Graph
+from chainrule.spelling import Names
 
 
-def compile_graph(graph, name="program"):
-    return lambda values: evaluate(graph, values)
+def load_source(source: str, name: str, namespace: dict[str, Any] | None = None) -> Callable:
+    """Compile emitted source and return its function of that name."""
+    filename = f"<chainrule {name} {hashlib.sha256(source.encode()).hexdigest()[:12]}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    scope: dict[str, Any] = {"np": np, "__name__": f"chainrule_{name}", **(namespace or {})}
+    exec(compile(source, filename, "exec"), scope)
+    return scope[name]
+
+
+def compile_graph(graph: Graph, name: str = "backward") -> Callable[[list[Any]], list[Any]]:
+    """A function from the list of inputs to the list of outputs."""
+    graph = graph.copy()
+    number_names(graph)
+    names = Names()
+    parameters = {number: names.fresh(graph.variables[number].name or f"x{number}") for number in graph.inputs}
+    constants = {number: names.fresh(graph.variables[number].name or f"c{number}") for number in graph.constants}
+    signature = Signature(
+        name, {**parameters}, constants, lambda texts: f"[{', '.join(texts)}]", guards=False, comments=False
+    )
+    function = load_source(emit_numpy(graph, signature), name)
+    captured = {constants[number]: graph.constants[number] for number in graph.constants}
+    if captured:
+        return lambda values: function(*values, **captured)
+    return lambda values: function(*values)

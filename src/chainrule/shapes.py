@@ -7,7 +7,7 @@ force two axes to agree unify their symbols (`SizeScope.unify`), which is record
 >>> scope = SizeScope()
 >>> n = scope.symbol(128, "X", 0)
 >>> (n * 2 + 1).hint, str(n * 2 + 1)
-(257, '2*s0 + 1')
+(257, '2 * s0 + 1')
 
 A dimension is an `int` or a `SizeExpr`; 0 and 1 are always ints, so symbols stand for sizes of at least 2.
 This file never looks at arrays.
@@ -130,7 +130,7 @@ class SizeExpr:
             factors = [_spell_atom(atom, name_of) + (f"**{power}" if power > 1 else "") for atom, power in monomial]
             if not factors or abs(coefficient) != 1:
                 factors.insert(0, str(abs(coefficient)))
-            parts.append(("-" if coefficient < 0 else "+", "*".join(factors)))
+            parts.append(("-" if coefficient < 0 else "+", " * ".join(factors)))
         first_sign, first = parts[0]
         text = ("-" if first_sign == "-" else "") + first
         return text + "".join(f" {sign} {part}" for sign, part in parts[1:])

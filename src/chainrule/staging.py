@@ -44,6 +44,7 @@ class Staged:
     graph: Graph
     result: Any
     specialised: list[str] = field(default_factory=list)
+    originals: dict[int, Any] = field(default_factory=dict)  # the captured array of each constant
 
 
 @dataclass
@@ -52,6 +53,7 @@ class _Recording:
     result: Any
     scope: SizeScope
     entered: list
+    originals: dict[int, Any]
 
 
 def stage(function: Callable[[list], tuple[Any, list]], specs: Sequence[Spec]) -> Staged:
@@ -79,7 +81,7 @@ def stage(function: Callable[[list], tuple[Any, list]], specs: Sequence[Spec]) -
         if s not in free
     ]
     validate(final.graph)
-    return Staged(final.graph, final.result, notes)
+    return Staged(final.graph, final.result, notes, final.originals)
 
 
 def _record(function, specs, changed: dict[int, int], frozen: dict[int, int], plan=None) -> _Recording:
@@ -106,9 +108,9 @@ def _record(function, specs, changed: dict[int, int], frozen: dict[int, int], pl
             raise trace.refusal
         trace.graph.outputs = [trace.operand(o) for o in outputs]
     finally:
-        entered = trace.entered
+        entered, originals = trace.entered, trace.originals()
         trace.close()
-    return _Recording(trace.graph, result, scope, entered)
+    return _Recording(trace.graph, result, scope, entered, originals)
 
 
 def _classes(recording: _Recording) -> list[list[int]]:

@@ -110,7 +110,7 @@ class Trace:
     def _number(self, variable: Variable, value: Any) -> int:
         self.graph.variables.append(variable)
         self.values.append(value)
-        return len(self.values) - 1
+        return len(self.graph.variables) - 1  # not of the values: they are dropped when the trace ends
 
     def constant(self, value: Any) -> int:
         """The number of a captured array, or of a value of a lower trace."""
@@ -237,6 +237,7 @@ class Trace:
         origin = None
         if self.places:
             origin, variable.name = self._origin()
+            variable.depth = len(self.calls)
         number = self._number(variable, value)
         graph.equations.append(Equation(primitive, tuple(inputs), params, number, origin, self.step))
         fresh = primitive not in VIEWS and not (primitive is INDEX and not _copies(params[0]))
@@ -323,6 +324,11 @@ class Trace:
             return function(*args, **kwargs)
         finally:
             self.calls = outer
+
+    def originals(self) -> dict[int, Any]:
+        """The user's array behind each captured constant."""
+        known = {id(value): value for value in self.kept}
+        return {number: known[key] for key, number in self.constant_numbers.items() if key in known}
 
     # -- the end -------------------------------------------------------------------------------------------------
     def close(self) -> None:

@@ -174,7 +174,7 @@ class Tracer(Recorder):
             )
         self._refuse(
             "turning a traced value into a plain array (np.array, np.asarray, np.full, a list of traced values)",
-            "np.stack([...]) to build an array of traced values",
+            "np.stack([...]) to build an array of traced values, a @ x for a.dot(x), and x alone for np.asarray(x)",
         )
 
     def _refuse(self, what: str, instead: str) -> NoReturn:
@@ -201,7 +201,7 @@ class Tracer(Recorder):
         self._refuse("float() of a traced value", "the value itself; it acts as a float")
 
     def __int__(self) -> NoReturn:
-        self._refuse("int() of a traced value", "np.floor, or keep integers out of the traced arguments")
+        self._refuse("int() of a traced value", "it with integers that are not computed from traced values")
 
     def __complex__(self) -> NoReturn:
         self._refuse("complex() of a traced value", "real arithmetic")
@@ -227,6 +227,14 @@ class Tracer(Recorder):
 
     def __contains__(self, item) -> NoReturn:
         self._refuse("`in` on a traced value", "np.any(x == item)")
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return repr(self)
+        return format(self.known_value("Python formats a traced value"), spec)
+
+    def __round__(self, digits=None) -> NoReturn:
+        self._refuse("round() of a traced value", "it outside of the function: its derivative is zero")
 
     # -- writes --------------------------------------------------------------------------------------------------
     def __setitem__(self, key, value) -> NoReturn:
@@ -277,6 +285,14 @@ class Tracer(Recorder):
     def min(self, axis=None, out=None, keepdims=False):
         """As `np.min`."""
         return FUNCTIONS[np.min](self, axis, out=out, keepdims=keepdims)
+
+    def any(self, axis=None, out=None, keepdims=False):
+        """As `np.any`."""
+        return FUNCTIONS[np.any](self, axis, out, keepdims)
+
+    def all(self, axis=None, out=None, keepdims=False):
+        """As `np.all`."""
+        return FUNCTIONS[np.all](self, axis, out, keepdims)
 
     def argmax(self, axis=None, out=None, *, keepdims=False):
         """As `np.argmax`."""
@@ -338,11 +354,47 @@ def _instead(name: str) -> str:
     """What to write for an unsupported function: supported ones of a similar name, or the general way."""
     import difflib
 
-    known = sorted({f.__name__ for f in (*UFUNCS, *FUNCTIONS)} | set(REGISTRY))
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if name in ADVICE:
+        return ADVICE[name]
+    known = sorted(({f.__name__ for f in (*UFUNCS, *FUNCTIONS)} | set(REGISTRY)) - {name})
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.75)
     if close:
         return "it with " + ", ".join(f"np.{c}" if hasattr(np, c) else f"cr.nn.{c}" for c in close)
     return "it with the functions that chainrule supports (arithmetic, reductions, matmul, indexing, np.where)"
+
+
+ADVICE = {
+    "std": "np.sqrt(np.mean((x - np.mean(x)) ** 2))",
+    "var": "np.mean((x - np.mean(x)) ** 2)",
+    "norm": "np.sqrt(np.sum(x**2))",
+    "einsum": "it with @, * and np.sum",
+    "tensordot": "it with @ and np.reshape",
+    "outer": "a[:, None] * b[None, :]",
+    "inner": "np.sum(a * b), or a @ b.T",
+    "vdot": "np.sum(a * b)",
+    "vstack": "np.concatenate([...], axis=0), or np.stack([...]) for rows",
+    "hstack": "np.concatenate([...], axis=-1)",
+    "column_stack": "np.stack([...], axis=1)",
+    "flip": "x[::-1]",
+    "tile": "np.broadcast_to(x, (k, *x.shape)) and np.reshape",
+    "repeat": "np.broadcast_to(x[:, None], (len(x), k)) and np.reshape",
+    "diff": "x[1:] - x[:-1]",
+    "prod": "a product of its entries, or np.exp(np.sum(np.log(x)))",
+    "reciprocal": "1 / x",
+    "float_power": "x**p",
+    "log2": "np.log(x) / np.log(2)",
+    "log10": "np.log(x) / np.log(10)",
+    "exp2": "2.0**x",
+    "sinh": "(np.exp(x) - np.exp(-x)) / 2",
+    "cosh": "(np.exp(x) + np.exp(-x)) / 2",
+    "tan": "np.sin(x) / np.cos(x)",
+    "logaddexp": "cr.nn.logsumexp(np.stack([a, b]), axis=0)",
+    "array_equal": "np.all(a == b)",
+    "allclose": "np.all(np.abs(a - b) < tolerance)",
+    "copyto": "np.where(mask, v, x)",
+    "put": "np.where(mask, v, x)",
+    "putmask": "np.where(mask, v, x)",
+}
 
 
 # -- operators -------------------------------------------------------------------------------------------------------
@@ -362,6 +414,10 @@ def _binary(primitive: Primitive, reverse: bool = False, params: tuple = ()):
                 top = other
         elif isinstance(other, (np.ndarray, np.generic)):
             top, weak = self, False
+        elif kind is list or kind is tuple:
+            top, other, weak = self, np.asarray(other), False
+        elif kind is complex:
+            self._refuse("a complex number", "it with real numbers")
         else:
             return NotImplemented
         return top.trace.record(primitive, (other, self) if reverse else (self, other), params, weak)
@@ -409,12 +465,22 @@ _BINARY = {
 for _name, _primitive in _BINARY.items():
     setattr(Tracer, f"__{_name}__", _binary(_primitive))
     setattr(Tracer, f"__r{_name}__", _binary(_primitive, reverse=True))
-for _name in ("add", "sub", "mul", "truediv", "pow"):
+for _name in ("add", "sub", "mul", "truediv", "pow", "and", "or", "xor"):
     setattr(Tracer, f"__i{_name}__", _in_place(getattr(operator, f"__{_name}__")))
 for _name, _primitive in zip(("gt", "ge", "lt", "le", "eq", "ne"), comparison.COMPARISONS, strict=True):
     setattr(Tracer, f"__{_name}__", _binary(_primitive))
 for _name, _primitive in (("neg", arithmetic.NEGATIVE), ("pos", arithmetic.POSITIVE), ("abs", arithmetic.ABS)):
     setattr(Tracer, f"__{_name}__", _unary(_primitive))
+def _rounding(symbol):
+    def method(self, other):
+        self._refuse(f"`{symbol}`", "it outside of the function, or subtract a constant multiple")
+
+    return method
+
+
+for _name, _symbol in (("mod", "%"), ("floordiv", "//"), ("divmod", "divmod()")):
+    setattr(Tracer, f"__{_name}__", _rounding(_symbol))
+    setattr(Tracer, f"__r{_name}__", _rounding(_symbol))
 Tracer.__invert__ = _unary(_LOGIC["invert"])  # type: ignore[attr-defined]
 Tracer.__matmul__ = _matmul  # type: ignore[attr-defined]
 Tracer.__rmatmul__ = _rmatmul  # type: ignore[attr-defined]

@@ -96,6 +96,7 @@ def value_and_grad(function: Callable, wrt: Wrt = 0, *, has_aux: bool = False) -
         value = strip(traced, loss)
         return ((value, strip(traced, aux)), gradient) if has_aux else (value, gradient)
 
+    wrapper.value_name = function_name(function) if function_name(function).isidentifier() else "value"  # type: ignore[attr-defined]
     return _like(function, wrapper, "value_and_grad")
 
 

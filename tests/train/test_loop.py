@@ -5,7 +5,7 @@ import pytest
 
 from chainrule import nn, optim
 from chainrule.errors import ArgumentError, DataError, DtypeError, GraphError, ShapeError
-from chainrule.pytree import flatten
+from chainrule.pytree import flatten, tree_map
 from chainrule.train import fit, loop
 
 random = np.random.default_rng(0)
@@ -193,9 +193,18 @@ def test_a_loss_for_each_sample_is_not_a_loss():
         fit(classifier(), lambda Z, y: nn.softmax_cross_entropy(Z, y, reduction="none"), X, y)
 
 
-def test_a_loss_that_strengthens_the_dtype_is_refused():
-    def loss(outputs, labels):
-        return np.mean(np.float64(2) * outputs**2)
+def test_a_loss_in_a_stronger_dtype_does_not_strengthen_the_network():
+    result = fit(classifier("float32"), lambda Z, y: np.mean(np.float64(2) * Z**2), X, y, epochs=1)
+    assert result.network.layers[0].W.dtype == np.float32
 
-    with pytest.raises(DtypeError, match="float64"):
-        fit(classifier("float32"), loss, X, y, epochs=1)
+
+def test_an_update_that_strengthens_the_network_is_refused():
+    class Strong:
+        def init(self, params):
+            return ()
+
+        def update(self, params, grads, state):
+            return tree_map(lambda p, g: p - np.float64(0.1) * g, params, grads), state
+
+    with pytest.raises(DtypeError, match=r"layers\[0\]\.W from float32 into float64"):
+        fit(classifier("float32"), nn.softmax_cross_entropy, X, y, optimizer=Strong(), epochs=1)

@@ -41,6 +41,18 @@ def test_a_larger_network_along_random_directions(monkeypatch):
     assert report.error < 1e-10
 
 
+def test_a_sample_on_the_kink_of_every_unit_is_no_disagreement():
+    report = prove_step(
+        build_step(nn.softmax_cross_entropy, ADAM),
+        nn.softmax_cross_entropy,
+        ADAM,
+        nn.mlp(4, 5, 3),
+        np.zeros((8, 4)),
+        y,
+    )
+    assert report.error < 1e-10
+
+
 def test_a_loss_that_complex_numbers_would_fool_is_proved_by_differences():
     def loss(outputs, labels):
         return np.mean(np.abs(outputs - 0.123))

@@ -15,10 +15,11 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-Scalar = Callable[..., object]  # f(*arrays) -> a number
+Scalar = Callable[..., Any]  # f(*arrays) -> a number
 
 COMPLEX_STEP = 1e-30
 FIRST_STEP = 2.0**-9  # of a central difference, relative to the size of the point

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_text
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -123,7 +124,7 @@ def train(
 
     factory, usual_lr = OPTIMIZERS[optimizer]
     lr = usual_lr if lr is None else lr
-    epochs = max(EPOCHS, -(-FEWEST_STEPS // -(-len(rows) // max(batch_size, 1)))) if epochs is None else epochs
+    epochs = _usual_epochs(len(rows), batch_size) if epochs is None else epochs
 
     def begin(proof: Proof) -> None:  # fit has accepted everything: now it is worth talking
         say(f"{_describe(table)}; {len(rows):,} to train, {len(held_out):,} held out")
@@ -189,6 +190,11 @@ def _report(result: Fit, folder: Path, say: Any, *, json: bool, quiet: bool) -> 
 def _describe(table: Table) -> str:
     kind = f"{len(table.classes)} classes" if table.classes else "amounts to predict"
     return f"{table.name}: {len(table.y):,} rows, {table.X.shape[1]} columns, {kind}"
+
+
+def _usual_epochs(rows: int, batch_size: int) -> int:
+    steps = math.ceil(rows / max(batch_size, 1))
+    return max(EPOCHS, math.ceil(FEWEST_STEPS / steps))
 
 
 def _names(text: str) -> list[str]:

@@ -43,7 +43,7 @@ def derive_jvp(graph: Graph, wrt: Sequence[int]) -> Forward:
             continue
         y_dot = builder.in_dtype(y_dot, variable.dtype)
         if variable.name and getattr(y_dot, "variable", None) is not None and y_dot.variable.name is None:
-            y_dot.variable.name = f"{variable.name}_dot"
+            y_dot.variable.name, y_dot.variable.depth = f"{variable.name}_dot", variable.depth
         moving[equation.output] = y_dot
     tangents_out: list[Operand] = []
     for output in graph.outputs:

@@ -110,7 +110,7 @@ def _collect(builder: Builder, number: int, contributions: list[Contribution]) -
             mask = mask | contribution.mask if mask is not None and contribution.mask is not None else None
     total = builder.in_dtype(total, variable.dtype)
     if variable.name and hasattr(total, "variable") and total.variable.name is None:
-        total.variable.name = f"d{variable.name}"
+        total.variable.name, total.variable.depth = f"d{variable.name}", variable.depth
     return Contribution(total, mask)
 
 

@@ -164,9 +164,10 @@ SIZE = constant(
 )
 
 
-def full_like(x, value, dtype=None):
+def full_like(x, value, dtype=None, shape=None):
     """An array of one value in the shape of `x`; a constant, nothing flows through it."""
-    shape, dtype = x.shape, np.dtype(dtype or x.dtype)
+    shape = x.shape if shape is None else tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    dtype = np.dtype(dtype or x.dtype)
     if any(type(dim) is not int for dim in shape):
         return x.trace.record(FULL, (), (value, shape, dtype))
     return np.full(shape, value, dtype=dtype)
@@ -174,19 +175,20 @@ def full_like(x, value, dtype=None):
 
 @handles(np.zeros_like)
 def _zeros_like(x, dtype=None, order="K", subok=True, shape=None, *, device=None):
-    return full_like(x, 0, dtype)
+    return full_like(x, 0, dtype, shape)
 
 
 @handles(np.ones_like)
 def _ones_like(x, dtype=None, order="K", subok=True, shape=None, *, device=None):
-    return full_like(x, 1, dtype)
+    return full_like(x, 1, dtype, shape)
 
 
 @handles(np.full_like)
 def _full_like(x, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
-    if isinstance(fill_value, Recorder):
-        return np.broadcast_to(fill_value, x.shape)
-    return full_like(x, fill_value, dtype)
+    if isinstance(fill_value, Recorder) or np.ndim(fill_value):
+        like = full_like(x, 0, dtype, shape)
+        return np.broadcast_to(fill_value, like.shape).astype(like.dtype)
+    return full_like(x, fill_value, dtype, shape)
 
 
 FAMILY = (STOP_GRADIENT, SHIFT, ONE_HOT, FULL, ARANGE, EYE, SIZE)

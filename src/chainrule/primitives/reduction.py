@@ -163,6 +163,19 @@ def _arg_handler(primitive, function):
     return handler
 
 
+def _logic_handler(primitive, function):
+    @handles(function)
+    def handler(x, axis=None, out=None, keepdims=_MISSING, *, where=_MISSING):
+        if out is not None or where is not _MISSING:
+            raise UnsupportedError(f"np.{function.__name__}(..., out=, where=) is not supported; combine masks with &")
+        mask = x if x.dtype.kind == "b" else x != 0
+        return reduce(primitive, mask, axis, keepdims is not _MISSING and bool(keepdims))
+
+    return handler
+
+
+_logic_handler(MAX, np.any)
+_logic_handler(MIN, np.all)
 _arg_handler(ARGMAX, np.argmax)
 _arg_handler(ARGMIN, np.argmin)
 

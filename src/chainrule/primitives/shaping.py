@@ -14,6 +14,24 @@ from chainrule.errors import ShapeError, UnsupportedError
 from chainrule.primitive import apply, handles, linear, ufunc_dtype, weak_type
 from chainrule.shapes import SizeExpr, broadcast_shapes, divide_exactly, hint_of, normalize_axes, same_dim, str_shape
 
+# -- what is asked of a shape ------------------------------------------------------------------------------------------
+
+
+@handles(np.shape)
+def _shape(a):
+    return a.shape
+
+
+@handles(np.ndim)
+def _ndim(a):
+    return a.ndim
+
+
+@handles(np.size)
+def _size(a, axis=None):
+    return math.prod(a.shape[i] for i in normalize_axes(axis, a.ndim))
+
+
 # -- reshape, expand, squeeze ------------------------------------------------------------------------------------------
 
 

@@ -63,10 +63,12 @@ class Rewriting(Builder):
         if number == replacement:
             return
         self.alias[number] = replacement
-        name = self.graph.variables[number].name
-        if type(replacement) is int and name and self.graph.variables[replacement].name is None:
-            if replacement in self.made:
-                self.graph.variables[replacement].name = name
+        equation = self.made.get(replacement) if type(replacement) is int else None  # type: ignore[arg-type]
+        if equation is None:
+            return
+        old, new = self.graph.variables[number], self.graph.variables[equation.output]
+        if old.name and (new.name is None or equation.step is not None and old.depth < new.depth):
+            new.name, new.depth = old.name, old.depth
 
     def replace(self, equation: Equation, rule: str, build) -> bool:
         """Run `build()`, a rule's plain NumPy, and let its result stand for the equation's output.

@@ -128,4 +128,5 @@ class Standardization:
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """The columns of X with the training mean removed, in training scales."""
-        return (X - self.mean) / self.scale
+        standardized: np.ndarray = (X - self.mean) / self.scale
+        return standardized

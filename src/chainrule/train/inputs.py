@@ -36,9 +36,9 @@ def sample_axis(network: Any) -> int:
 
 
 def as_training_data(
-    network: Any, X: Any, y: Any, axis: int = 0, names: tuple[str, str] = ("X", "y")
+    network: Any, loss: Loss, X: Any, y: Any, axis: int = 0, names: tuple[str, str] = ("X", "y")
 ) -> tuple[np.ndarray, np.ndarray]:
-    """X and y as finite arrays that fit each other, floats in the network's dtype; refuses anything else."""
+    """X and y as finite arrays, floats in the network's dtype, that fit each other and the loss; refuses others."""
     dtypes = leaf_dtypes(network)
     if not dtypes:
         raise ArgumentError("the network has no arrays to train")
@@ -61,11 +61,11 @@ def as_training_data(
     X = np.ascontiguousarray(X, dtype=dtype)
     y = np.ascontiguousarray(y, dtype=dtype if y.dtype.kind in "fb" else np.int64)
     require_finite(X, f"{names[0]} as {dtype}")  # 1e300 is infinite in float32
-    return X, y
+    return X, _as_the_loss_takes_them(network, loss, X, y, axis)
 
 
-def require_loss(network: Any, loss: Loss, X: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
-    """Try network and loss, untraced, so that a mistake is met in plain NumPy first; returns y.
+def _as_the_loss_takes_them(network: Any, loss: Loss, X: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
+    """The targets, once network and loss were tried untraced, so that a mistake is met in plain NumPy first.
 
     The network sees one sample, whose outputs are then repeated for the loss: it sees every target, and can refuse
     them, at next to no cost. Integer targets that make the loss float64 are not class numbers but amounts: they are

@@ -33,7 +33,6 @@ from chainrule.train.inputs import (
     leaf_dtypes,
     optimizer_of,
     require_counts,
-    require_loss,
     sample_axis,
 )
 from chainrule.train.metrics import Metric, measure, metric_named
@@ -158,15 +157,14 @@ def fit(
     require_counts(epochs=epochs, batch_size=batch_size)
     metric_name, metric = metric_named(metric)
     axis = sample_axis(network)
-    X, y = as_training_data(network, X, y, axis)
+    X, y = as_training_data(network, loss, X, y, axis)
     held_out: tuple[np.ndarray, np.ndarray] | None = None
-    if isinstance(validation, tuple):
-        held_out = as_training_data(network, *validation, axis, names=("validation X", "validation y"))
+    if isinstance(validation, (tuple, list)):
+        held_out = as_training_data(network, loss, *validation, axis, names=("validation X", "validation y"))
     elif validation:
         rows, others = split_rows(X.shape[axis], validation, seed, y if y.dtype.kind in "iu" and y.ndim == 1 else None)
         held_out = X.take(others, axis=axis), y.take(others, axis=axis)
         X, y = X.take(rows, axis=axis), y.take(rows, axis=axis)
-    y = require_loss(network, loss, X, y, axis)
 
     step = build_step(loss, optimizer)
     proof = None
@@ -261,15 +259,15 @@ def _diverged(where: str) -> ArgumentError:
 def _require_sound(before: Any, after: Any, epoch: int) -> None:
     """Look at the parameters that an epoch leaves: finite, and of the dtype they had.
 
-    A last update that overflows is not seen by any loss. A loss that mixes in a stronger dtype turns the network into
-    it, at twice the cost and without a word.
+    A last update that overflows is not seen by any loss. An update that mixes in a stronger dtype turns the network
+    into it, at twice the cost and without a word.
     """
     dtypes, changed = leaf_dtypes(before), leaf_dtypes(after)
     for (path, dtype), leaf in zip(dtypes.items(), flatten(after)[0], strict=True):
         if changed[path] != dtype:
             raise DtypeError(
-                f"training turned {path} from {dtype} into {changed[path]}: the loss mixes in a stronger dtype, such as "
-                f"np.float64(2) or a {changed[path]} array. Write 2.0, or array.astype(outputs.dtype)"
+                f"training turned {path} from {dtype} into {changed[path]}: the optimizer's update mixes in a stronger "
+                "dtype, such as np.float64(0.1). Write 0.1"
             )
         if not np.all(np.isfinite(leaf)):
             raise _diverged(f"{path} is not finite after epoch {epoch}")

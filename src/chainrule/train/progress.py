@@ -91,7 +91,7 @@ class Bar(Progress):
         """Show the epoch's losses."""
         self.done += epoch.steps
         following = min(epoch.number + 1, self.epochs)
-        self.bar.update(self.task, epoch=f"{following}/{self.epochs}", losses=describe(epoch, metric))
+        self.bar.update(self.task, epoch=f"{following}/{self.epochs}", losses=describe(epoch, metric, brief=True))
         self.batch(0)
 
     def __enter__(self) -> Self:
@@ -105,10 +105,10 @@ class Bar(Progress):
         self.bar.stop()
 
 
-def describe(epoch: Epoch, metric: str | None) -> str:
-    """An epoch's losses and metric in a few words."""
+def describe(epoch: Epoch, metric: str | None, *, brief: bool = False) -> str:
+    """An epoch's losses and metric in a few words; if brief, the loss and one number of the validation."""
     parts = [f"loss {epoch.train_loss:.4g}"]
-    if epoch.validation_loss is not None:
+    if epoch.validation_loss is not None and not (brief and epoch.validation_metric is not None):
         parts.append(f"validation loss {epoch.validation_loss:.4g}")
     if epoch.validation_metric is not None:
         parts.append(f"{metric} {epoch.validation_metric:.4f}")

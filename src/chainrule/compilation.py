@@ -1,0 +1,258 @@
+"""A function staged once for each kind of argument: what `jit` runs and `source` shows.
+
+The key is what the program depends on: the structure of the arguments, dtypes, ranks, axes of size 0 and 1, weak
+scalars, and the values of static arguments (int, bool, str, None). Sizes are not in it: one program serves them all, as
+far as its guards allow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.arguments import function_name, parameter_names, take_apart
+from chainrule.captures import Captures
+from chainrule.emit.program import number_names
+from chainrule.emit.to_numpy import Signature, emit_numpy
+from chainrule.errors import ArgumentError, DtypeError
+from chainrule.graphs import Graph
+from chainrule.primitives.reduction import MEAN, SUM
+from chainrule.pytree import LEAF, Recorder, flatten, unflatten
+from chainrule.run import load_source
+from chainrule.shapes import SizeExpr
+from chainrule.simplify.passes import simplify_graph
+from chainrule.spelling import Names, identifier
+from chainrule.staging import Spec, stage
+
+
+@dataclass
+class Compiled:
+    """A staged, simplified function with everything that is needed to print and to run it."""
+
+    name: str
+    graph: Graph
+    parameters: dict[int, str]
+    constants: dict[int, str]
+    constant_values: dict[str, Any]
+    result_structure: Any
+    result_count: int
+    notes: list[str]
+    leaf_numbers: list[int | None] = field(default_factory=list)  # for each leaf of the call; None for a static one
+
+    def source(self) -> str:
+        """The module that `cr.source` shows."""
+        return emit_numpy(
+            self.graph,
+            Signature(self.name, self.parameters, self.constants, self._nested_result),
+        )
+
+    def program(self) -> Callable:
+        """The same program returning a flat list."""
+        source = emit_numpy(
+            self.graph,
+            Signature(
+                self.name, self.parameters, self.constants, lambda texts: f"[{', '.join(texts)}]", False, False
+            ),
+        )
+        return load_source(source, self.name)
+
+    def _nested_result(self, texts: list[str]) -> str:
+        if self.result_structure is LEAF:
+            return texts[0]
+        tree = unflatten(self.result_structure, [_Code(text) for text in texts])
+        text = _tree_text(tree)
+        return text[1:-1] if isinstance(tree, tuple) and len(tree) > 1 and text.startswith("(") else text
+
+
+class _Code(np.ndarray):
+    """A leaf that stands for its text (an ndarray, so that pytrees take it as a leaf)."""
+
+    text: str
+
+    def __new__(cls, text: str):
+        self = np.empty(()).view(cls)
+        self.text = text
+        return self
+
+
+def _tree_text(tree: Any) -> str:
+    """A result as Python text; of a dataclass, a tuple of its leaves."""
+    if isinstance(tree, _Code):
+        return tree.text
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{key!r}: {_tree_text(value)}" for key, value in tree.items()) + "}"
+    if isinstance(tree, list):
+        return f"[{', '.join(map(_tree_text, tree))}]"
+    if isinstance(tree, tuple):
+        inner = ", ".join(map(_tree_text, tree))
+        return f"({inner},)" if len(tree) == 1 else f"({inner})"
+    leaves, _ = flatten(tree)
+    if leaves and all(isinstance(leaf, _Code) for leaf in leaves):
+        return _tree_text(tuple(leaves))
+    return repr(tree)
+
+
+def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | None = None) -> Compiled:
+    """Stage and simplify `function` for arguments of this kind."""
+    call = take_apart(function, args, kwargs, parameter_names(function))
+    specs: list[Spec] = []
+    leaf_paths: list[str] = []
+    for argument in range(len(call.leaves)):
+        paths = call.paths(argument)
+        for path, leaf in zip(paths, call.leaves[argument], strict=True):
+            if is_staged(leaf, path):
+                specs.append(Spec(path, getattr(leaf, "shape", ()), _dtype(leaf), type(leaf) is float))
+                leaf_paths.append(path)
+    structures: list[Any] = []
+
+    def run(tracers: list):
+        remaining = iter(tracers)
+        groups = [
+            [next(remaining) if is_staged(leaf, "") else leaf for leaf in group] for group in call.leaves
+        ]
+        call_args, call_kwargs = call.rebuild(groups)
+        result = function(*call_args, **call_kwargs)
+        leaves, structure = flatten(result)
+        structures[:] = [structure, len(leaves)]
+        return result, leaves
+
+    staged = stage(run, specs)
+    graph = staged.graph
+    value_name = getattr(function, "value_name", None)
+    if value_name:
+        graph.output_names = [value_name]
+    number_names(graph)
+    _name_batch(graph)
+    graph = simplify_graph(graph)
+    names = Names()
+    parameters = dict(
+        zip(graph.inputs, [names.fresh(n) for n in parameter_identifiers(leaf_paths)], strict=True)
+    )
+    captures = Captures(function)
+    constants, values = {}, {}
+    for number, value in graph.constants.items():
+        original = staged.originals.get(number, value)
+        found = captures.name_of(original)
+        constants[number] = names.fresh(graph.variables[number].name or found or "constant")
+        values[constants[number]] = original if found else value
+    numbers = iter(graph.inputs)
+    leaf_numbers = [
+        next(numbers) if is_staged(leaf, "") else None for group in call.leaves for leaf in group
+    ]
+    return Compiled(
+        identifier(name or function_name(function)),
+        graph,
+        parameters,
+        constants,
+        values,
+        structures[0],
+        structures[1],
+        staged.specialised,
+        leaf_numbers,
+    )
+
+
+def is_staged(leaf: Any, path: str) -> bool:
+    """Whether a leaf is an input of the staged program; ints are static."""
+    if type(leaf) is float or isinstance(leaf, (np.ndarray, np.generic)):
+        kind = getattr(leaf, "dtype", np.dtype(float)).kind
+        if kind not in "fiub":
+            raise DtypeError(f"{path} is of {leaf.dtype}: only real numbers and booleans can be staged")
+        return True
+    if isinstance(leaf, Recorder):
+        raise ArgumentError("jit and source take values, not traced values")
+    return False
+
+
+def _dtype(leaf: Any) -> np.dtype:
+    return getattr(leaf, "dtype", np.dtype(np.float64))
+
+
+def parameter_identifiers(paths: list[str]) -> list[str]:
+    """An identifier for each leaf: `network.layers[0].W` is W1 if that is unambiguous, else network_layers0_W."""
+    short = [_short(path) for path in paths]
+    return [
+        s if short.count(s) == 1 and (s == path or s not in paths) else identifier(path)
+        for s, path in zip(short, paths, strict=True)
+    ]
+
+
+def _short(path: str) -> str:
+    numbers = re.findall(r"\[(\d+)\]", path)
+    tail = re.search(r"(?:\.|\[')([^.\[\]']+)(?:'\])?$", path)
+    if tail and len(numbers) <= 1:
+        return identifier(tail.group(1)) + (str(int(numbers[0]) + 1) if numbers else "")
+    if numbers and len(numbers) == 1 and path.endswith("]"):
+        return identifier(path.partition("[")[0]) + str(int(numbers[0]) + 1)
+    return identifier(path)
+
+
+def _name_batch(graph: Graph) -> None:
+    """Call the axis N that the loss reduces over, unless the user named it."""
+    scope = graph.scope
+    if scope is None:
+        return
+    for equation in reversed(graph.equations):
+        if equation.step is not None or equation.primitive not in (MEAN, SUM):
+            continue
+        source = equation.inputs[0]
+        if type(source) is not int or graph.variables[equation.output].shape:
+            continue
+        for axis in equation.params[0]:
+            dim = scope.resolve(graph.variables[source].shape[axis])
+            symbol = dim.symbol if isinstance(dim, SizeExpr) else None
+            if symbol is not None:
+                taken = {v.name for v in graph.variables} | set(scope.names.values())
+                if symbol not in scope.names and "N" not in taken:
+                    scope.names[symbol] = "N"
+                return
+
+
+def source(function: Callable, *args: Any, **kwargs: Any) -> str:
+    """The function, or a transform of one, as Python source that imports only NumPy.
+
+    Parameters
+    ----------
+    function : callable
+        A function of yours, or what `grad`, `value_and_grad`, `hvp`, `per_sample_grad`, ... made of it.
+    *args, **kwargs
+        Example arguments: shapes, dtypes and static values are taken from them, the sizes stay general.
+
+    Returns
+    -------
+    str
+        A module: your names, shapes as comments, the rule behind a simplified line, guards tested at entry. The same
+        bytes for the same function and kind of arguments.
+
+    Raises
+    ------
+    ControlFlowError
+        If Python decides by a traced value; write `np.where`.
+
+    Notes
+    -----
+    Arrays in an argument's structure become parameters of their own; captured arrays become keyword parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def loss(w, X, y):
+    ...     return np.mean((X @ w - y) ** 2)
+    >>> print(source(loss, np.ones(3), np.ones((5, 3)), np.ones(5)))
+    import numpy as np
+    <BLANKLINE>
+    <BLANKLINE>
+    def loss(w, X, y):
+        if X.shape[1] != w.shape[0] or y.shape[0] != X.shape[0]:
+            raise ValueError("sizes must agree: X.shape[1] == w.shape[0], y.shape[0] == X.shape[0]")
+    <BLANKLINE>
+        return ((X @ w - y) ** 2).mean()
+    <BLANKLINE>
+    """
+    function = getattr(function, "staged_function", function)
+    return compile_call(function, args, kwargs).source()
+

@@ -1,0 +1,1 @@
+"""Writers of source: one file a target."""

@@ -1,0 +1,150 @@
+"""What a writer needs to know of a graph before it writes: what NumPy does by itself, what is inlined, what is named.
+
+The one idea: a graph becomes a list of statements. A variable is a statement if the user named it, if it is used twice,
+or if its expression grows long; all others are written where they are used. Broadcasts and promotions that NumPy does
+by itself are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chainrule.errors import ShapeError
+from chainrule.graphs import Equation, Graph, Operand, describe
+from chainrule.primitives import control, indexing, linear_algebra, shaping
+from chainrule.shapes import broadcast_shapes, same_dim
+from chainrule.spelling import Names, identifier
+
+ALWAYS_INLINE = frozenset((control.SIZE, linear_algebra.TRANSPOSE, control.STOP_GRADIENT, control.SHIFT))
+NEVER_INLINE = frozenset((indexing.INDEX_ADD,))
+
+
+@dataclass
+class Program:
+    """A graph ready to be written.
+
+    Attributes
+    ----------
+    graph : Graph
+    equations : list of Equation
+        Those that are written, implicit broadcasts and conversions taken out of their operands.
+    names : dict of int to str
+        The identifier of each input, constant and statement; variables without one are inlined.
+    """
+
+    graph: Graph
+    equations: list[Equation]
+    names: dict[int, str] = field(default_factory=dict)
+    uses: dict[int, int] = field(default_factory=dict)
+
+
+def prepare(graph: Graph, parameters: dict[int, str], constants: dict[int, str]) -> Program:
+    """Decide what is written and under which name."""
+    equations = _without_implicit(graph)
+    needed = graph.copy()
+    needed.equations = equations
+    equations = needed.reachable(graph.outputs)
+    program = Program(graph, equations, {**parameters, **constants})
+    for equation in equations:
+        for operand in equation.inputs:
+            if type(operand) is int:
+                program.uses[operand] = program.uses.get(operand, 0) + 1
+    outputs = [o for o in graph.outputs if type(o) is int]
+    for output in outputs:
+        program.uses[output] = program.uses.get(output, 0) + 1
+    _name(program, outputs)
+    return program
+
+
+def number_names(graph: Graph) -> None:
+    """A name that is bound again, as in a loop over layers, is numbered: Z1, Z2, ..."""
+    inputs = {graph.variables[n].name for n in graph.inputs}
+    taken = {v.name for v in graph.variables if v.name}
+    bound: dict[str, list[int]] = {}
+    for equation in graph.equations:
+        name = graph.variables[equation.output].name
+        if name:
+            bound.setdefault(name, []).append(equation.output)
+    for name, numbers in bound.items():
+        if len(numbers) == 1 and name not in inputs:
+            continue
+        count = 1
+        separator = "_" if name[-1].isdigit() else ""
+        for number in numbers:
+            while f"{name}{separator}{count}" in taken:
+                count += 1
+            graph.variables[number].name = f"{name}{separator}{count}"
+            taken.add(f"{name}{separator}{count}")
+
+
+def _without_implicit(graph: Graph) -> list[Equation]:
+    """The equations with operands that NumPy broadcasts or promotes by itself replaced by their sources."""
+    made = graph.producers()
+    result = []
+    for equation in graph.equations:
+        inputs = list(equation.inputs)
+        primitive = equation.primitive
+        for place in range(len(inputs)):
+            source = _skip(graph, made, inputs[place], primitive)
+            if source != inputs[place]:
+                trial = [*inputs[:place], source, *inputs[place + 1 :]]
+                if _still_right(graph, equation, trial):
+                    inputs = trial
+        result.append(
+            Equation(primitive, tuple(inputs), equation.params, equation.output, equation.origin, equation.step)
+        )
+    return result
+
+
+def _skip(graph: Graph, made: dict[int, Equation], operand: Operand, primitive) -> Operand:
+    while type(operand) is int and operand in made:
+        maker = made[operand]
+        if maker.primitive in (control.STOP_GRADIENT, control.SHIFT):
+            operand = maker.inputs[0]
+        elif maker.primitive is shaping.BROADCAST_TO and primitive.broadcasts:
+            operand = maker.inputs[0]
+        elif maker.primitive is shaping.CONVERT and primitive.converts_from is not None:
+            operand = maker.inputs[0]
+        else:
+            break
+    return operand
+
+
+def _still_right(graph: Graph, equation: Equation, inputs: list[Operand]) -> bool:
+    """Whether the equation gives the same shape and dtype with these operands."""
+    operands = [describe(graph, i) for i in inputs]
+    output = graph.variables[equation.output]
+    try:
+        if equation.primitive.broadcasts:
+            shape = broadcast_shapes(*(o.shape for o in operands if hasattr(o, "shape")))
+        else:
+            shape = equation.primitive.shape_rule(*operands, *equation.params)
+        dtype = equation.primitive.dtype_rule(*operands, *equation.params)
+    except (ShapeError, TypeError):
+        return False
+    return len(shape) == len(output.shape) and all(map(same_dim, shape, output.shape)) and dtype == output.dtype
+
+
+def _name(program: Program, outputs: list[int]) -> None:
+    """Give statements their identifiers: the user's names first, u1, u2, ... for the rest."""
+    graph = program.graph
+    names = Names(program.names.values())
+    wanted = dict(zip(outputs, graph.output_names, strict=False))
+    counter = 0
+    for equation in program.equations:
+        number = equation.output
+        if number in program.names:
+            continue
+        name = graph.variables[number].name or (wanted.get(number) if number in outputs else None)
+        if equation.primitive in ALWAYS_INLINE and not (name and number in outputs):
+            continue
+        if equation.primitive is control.FULL and not graph.variables[number].shape:
+            continue
+        if name:
+            program.names[number] = names.fresh(name)
+        elif program.uses.get(number, 0) > 1 or equation.primitive in NEVER_INLINE:
+            counter += 1
+            while identifier(f"u{counter}") in names.taken:
+                counter += 1
+            program.names[number] = names.fresh(f"u{counter}")
+    program.uses["next"] = counter  # type: ignore[index]

@@ -1,0 +1,175 @@
+"""`jit`: a function staged once for each kind of argument, then run as an emitted NumPy program."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.arguments import function_name, parameter_names, take_apart
+from chainrule.captures import Captures
+from chainrule.compilation import Compiled, compile_call, is_staged, source
+from chainrule.pytree import LEAF, Recorder, unflatten
+from chainrule.shapes import SizeExpr
+
+_FAST_LIMIT = 1024
+_HOLDS = {
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}
+
+
+class _Program:
+    """One staged program with what it takes to call it."""
+
+    def __init__(self, function: Callable, compiled: Compiled):
+        self.compiled = compiled
+        self.run = compiled.program()
+        self.constants = compiled.constant_values
+        self.captures = Captures(function)
+        self.staged_places = [i for i, number in enumerate(compiled.leaf_numbers) if number is not None]
+        self.structure = compiled.result_structure
+
+    def accepts(self, leaves: list[Any]) -> bool:
+        """Whether the sizes of these arguments are among those that the program was made for."""
+        graph = self.compiled.graph
+        scope = graph.scope
+        if scope is None:
+            return True
+        sizes: dict[int, int] = {}
+        arguments = [leaves[i] for i in self.staged_places]
+        for number, argument in zip(graph.inputs, arguments, strict=True):
+            for dim, size in zip(graph.variables[number].shape, np.shape(argument), strict=True):
+                if isinstance(dim, SizeExpr) and dim.symbol is not None:
+                    sizes[dim.symbol] = size
+        for symbol, target in scope.merged.items():
+            resolved = scope.resolve(target)
+            value = resolved.evaluate(sizes.__getitem__) if isinstance(resolved, SizeExpr) else resolved
+            if sizes.get(symbol, value) != value:
+                return False
+        for guard in scope.guards:
+            sides = [
+                s.evaluate(sizes.__getitem__) if isinstance(s, SizeExpr) else s for s in (guard.left, guard.right)
+            ]
+            if not _HOLDS[guard.relation](*sides):
+                return False
+        return True
+
+    def __call__(self, leaves: list[Any]) -> Any:
+        arguments = [leaves[i] for i in self.staged_places]
+        outputs = self.run(*arguments, **self.constants)
+        _own(outputs, arguments, self.constants)
+        if self.structure is LEAF:
+            return outputs[0]
+        return unflatten(self.structure, outputs)
+
+
+def _own(outputs: list[Any], arguments: list[Any], constants: dict[str, Any]) -> None:
+    """Give every output memory of its own."""
+    for place, value in enumerate(outputs):
+        if type(value) is np.ndarray:
+            if value.base is not None or any(value is other for other in (*arguments, *outputs[:place])):
+                outputs[place] = value.copy()
+            elif constants and any(value is other for other in constants.values()):
+                outputs[place] = value.copy()
+
+
+def jit(function: Callable) -> Callable:
+    """Stage `function` once for each kind of argument and run it as one NumPy program.
+
+    Parameters
+    ----------
+    function : callable
+        A function of yours or a transform of one: ``jit(grad(loss))``. Arguments may be pytrees; Python ints, booleans
+        and strings in them are static.
+
+    Returns
+    -------
+    callable
+        The same function. It has ``source(*args)``, the program that runs for such arguments.
+
+    Raises
+    ------
+    ControlFlowError
+        When Python decides by a traced value: write `np.where`.
+
+    Notes
+    -----
+    Staged again when structure, dtypes, ranks, axes of size 0 or 1, or static values change, when a size leaves the
+    guards, and when a captured variable holds another object. Random draws and prints happen while staging only.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.transforms import grad
+    >>> slope = jit(grad(lambda x: np.sum(np.sin(x))))
+    >>> slope(np.array([0.0, np.pi]))
+    array([ 1., -1.])
+    """
+    names = parameter_names(function)
+    programs: dict[Any, list[_Program]] = {}
+    fast: dict[Any, _Program] = {}
+
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        if not kwargs:
+            key = _exact_key(args)
+            if key is not None:
+                program = fast.get(key)
+                if program is not None and program.captures.unchanged():
+                    return program(list(args))
+        return slow(args, kwargs)
+
+    def slow(args: tuple, kwargs: dict) -> Any:
+        call = take_apart(function, args, kwargs, names)
+        leaves = [leaf for group in call.leaves for leaf in group]
+        if any(isinstance(leaf, Recorder) for leaf in leaves):
+            return function(*args, **kwargs)  # under another trace: be part of it
+        key = (tuple(call.structures), call.positional, tuple(call.keywords), tuple(map(_kind, leaves)))
+        candidates = programs.setdefault(key, [])
+        program = next((p for p in candidates if p.captures.unchanged() and p.accepts(leaves)), None)
+        if program is None:
+            candidates[:] = [p for p in candidates if p.captures.unchanged()][-8:]
+            program = _Program(function, compile_call(function, args, kwargs))
+            candidates.append(program)
+        exact = _exact_key(args) if not kwargs else None
+        if exact is not None:
+            if len(fast) >= _FAST_LIMIT:
+                fast.clear()
+            fast[exact] = program
+        return program(leaves)
+
+    wrapper.__name__ = function_name(function)
+    wrapper.staged_function = function  # type: ignore[attr-defined]
+    wrapper.source = lambda *args, **kwargs: source(function, *args, **kwargs)  # type: ignore[attr-defined]
+    return wrapper
+
+
+def _exact_key(args: tuple) -> Any:
+    """dtypes and shapes of plain array arguments; None when an argument is anything else."""
+    parts = []
+    for arg in args:
+        kind = type(arg)
+        if kind is np.ndarray:
+            parts.append((arg.dtype, arg.shape))
+        elif kind is float:
+            parts.append(float)
+        else:
+            return None
+    return tuple(parts)
+
+
+def _kind(leaf: Any) -> Any:
+    """What a program depends on of one leaf."""
+    if is_staged(leaf, ""):
+        if type(leaf) is float:
+            return float
+        return (leaf.dtype, tuple(d if d < 2 else -1 for d in leaf.shape))
+    return (type(leaf), leaf)
+
