@@ -21,7 +21,7 @@ FLOORS = [
     {"simplify", "spelling"},
     {"checking", "emit", "show"},
     {"run"},
-    {"arguments", "differentiation", "transforms"},
+    {"arguments", "captures", "compilation", "differentiation", "jitting", "transforms"},
     {"train"},
     {"estimators", "explorer", "report"},
     {"cli"},

@@ -215,8 +215,9 @@ def cut(joint: Graph, known: set[int], seeds: list[int]) -> Graph:
     made = {e.output for e in kept}
     result = joint.copy()
     result.equations = kept
-    result.constants = {}
-    result.inputs = sorted(n for n in needed if n not in made and n not in seeds) + list(seeds)
+    result.constants = {n: value for n, value in joint.constants.items() if n in needed and n not in known}
+    free = needed - made - set(seeds) - set(result.constants)
+    result.inputs = sorted(free) + list(seeds)
     return result
 
 

@@ -64,6 +64,7 @@ class Primitive:
     rules: tuple[Rule | None, ...] = ()
     jvp: Rule | None = None
     param_names: tuple[str, ...] = ()
+    default_params: tuple = ()  # what a plain call by its ufunc has
     singular: bool = False
     complex_step: str = "yes"
     analytic: Rule | None = None

@@ -304,6 +304,8 @@ def normalize_axes(axis, ndim: int) -> tuple[int, ...]:
     >>> normalize_axes(-1, 3), normalize_axes(None, 2)
     ((2,), (0, 1))
     """
+    if type(axis) is int and 0 <= axis < ndim:
+        return (axis,)
     if axis is None:
         return tuple(range(ndim))
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)

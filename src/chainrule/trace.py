@@ -180,8 +180,12 @@ class Trace:
                 f"a traced value is used after its trace ended ({place_text()}); it was kept outside the function: "
                 "return it instead"
             )
-        operands = tuple(o.tracer() if type(o) is Size else o for o in operands)
         try:
+            if self.concrete and self.base is None and not self.places:
+                done = self._record_quickly(primitive, operands, params, weak)
+                if done is not None:
+                    return done
+            operands = tuple(o.tracer() if type(o) is Size else o for o in operands)
             return self._record(primitive, operands, params, weak)
         except (LeakedTracerError, UnsupportedError):
             raise
@@ -191,6 +195,58 @@ class Trace:
             if self.concrete and not isinstance(error, ChainruleError):
                 raise self._located(ShapeError(str(error)), primitive, operands) from error
             raise
+
+    def _record_quickly(self, primitive: Primitive, operands: tuple, params: tuple, weak: bool):
+        """`_record` for the everyday case: real values, this trace's own or plain ones; None in any other case."""
+        tracer_class = self.tracer_class
+        inputs: list[Operand] = []
+        values: list[Any] = []
+        for o in operands:
+            kind = type(o)
+            if kind is tracer_class and o.trace is self:
+                inputs.append(o.number)
+                o = o.value
+                if isinstance(o, Recorder):
+                    return None
+            elif kind is float or kind is int:
+                inputs.append(Literal(o))
+            elif kind is np.ndarray:
+                number = self.constant(o)
+                inputs.append(number)
+                o = self.values[number]
+            else:
+                return None
+            values.append(o)
+        if weak and primitive.operator is not None:
+            value = primitive.operator(*values)
+            variable = Variable((), dtype_of(value), True)
+        else:
+            value = primitive.forward(*values, *params)
+            if type(value) is not np.ndarray and not isinstance(value, np.generic):
+                value = np.asarray(value)[()]
+            shape, dtype = value.shape, value.dtype
+            variable = Variable(shape, dtype)
+            if primitive.converts_from is not None:
+                for i in inputs:
+                    if type(i) is int and self.graph.variables[i].dtype is not dtype:
+                        self._convert(inputs, primitive.converts_from, dtype)
+                        break
+            if primitive.broadcasts and shape:
+                for i in inputs:
+                    if type(i) is int and self.graph.variables[i].shape != shape:
+                        self._broadcast(inputs, shape)
+                        break
+        graph = self.graph
+        number = len(graph.variables)
+        graph.variables.append(variable)
+        self.values.append(value)
+        graph.equations.append(Equation(primitive, tuple(inputs), params, number, None, self.step))
+        fresh = primitive not in VIEWS and not (primitive is INDEX and not _copies(params[0]))
+        if not fresh:
+            for o in operands:
+                if type(o) is tracer_class:
+                    o.fresh = False
+        return tracer_class(self, number, value, variable, fresh)
 
     def _record(self, primitive: Primitive, operands: tuple, params: tuple, weak: bool):
         graph = self.graph
@@ -347,6 +403,8 @@ def _copies(template: tuple) -> bool:
 def _same_bits(left: np.ndarray, right: np.ndarray) -> bool:
     if left.shape != right.shape or left.dtype != right.dtype:
         return False
+    if left.nbytes <= 4096:
+        return left.tobytes() == right.tobytes()
     return bool(np.array_equal(left, right, equal_nan=left.dtype.kind == "f"))
 
 

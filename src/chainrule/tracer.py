@@ -18,7 +18,7 @@ import numpy as np
 from chainrule.errors import ControlFlowError, UnsupportedError
 from chainrule.graphs import Variable
 from chainrule.places import place_of, size_names, user_frame
-from chainrule.primitive import FUNCTIONS, REGISTRY, UFUNCS, Primitive, apply
+from chainrule.primitive import FUNCTIONS, REGISTRY, UFUNCS, Primitive, apply, ufunc_dtype, weak_type
 from chainrule.primitives import arithmetic, comparison, reduction
 from chainrule.primitives.indexing import index
 from chainrule.primitives.linear_algebra import matmul
@@ -128,7 +128,11 @@ class Tracer(Recorder):
         if method != "__call__" or kwargs or entry is None:
             return self._unusual_ufunc(ufunc, method, inputs, kwargs, entry)
         if type(entry) is Primitive:
-            return apply(entry, *inputs)
+            top = self
+            for x in inputs:
+                if isinstance(x, Recorder) and x.level > top.level:
+                    top = x
+            return top.trace.record(entry, inputs, entry.default_params)
         return self._as_one(entry, *(np.asarray(x) if type(x) in (list, tuple) else x for x in inputs))
 
     def _as_one(self, handler, *args, **kwargs):
@@ -155,8 +159,10 @@ class Tracer(Recorder):
             self._refuse(name, _instead(ufunc.__name__))
         if method != "__call__":
             self._refuse(f"{name}.{method}", "the function itself, or a reduction such as np.sum")
-        if set(kwargs) <= {"dtype"} and np.dtype(kwargs["dtype"]) == np.result_type(*(x.dtype for x in inputs)):
-            return self.__array_ufunc__(ufunc, method, *inputs)
+        if set(kwargs) == {"dtype"}:
+            operands = [np.asarray(x) if type(x) in (list, tuple) else x for x in inputs]
+            if ufunc_dtype(ufunc, tuple(map(weak_type, operands))) == np.dtype(kwargs["dtype"]):
+                return self.__array_ufunc__(ufunc, method, *operands)
         self._refuse(f"{name} with {', '.join(kwargs)}=", "np.where for a mask, .astype for a dtype")
 
     def __array_function__(self, function, types, args, kwargs):
@@ -357,7 +363,7 @@ def _instead(name: str) -> str:
     if name in ADVICE:
         return ADVICE[name]
     known = sorted(({f.__name__ for f in (*UFUNCS, *FUNCTIONS)} | set(REGISTRY)) - {name})
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.75)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.8)
     if close:
         return "it with " + ", ".join(f"np.{c}" if hasattr(np, c) else f"cr.nn.{c}" for c in close)
     return "it with the functions that chainrule supports (arithmetic, reductions, matmul, indexing, np.where)"

@@ -43,7 +43,7 @@ def prepare(graph: Graph, parameters: dict[int, str], constants: dict[int, str])
     equations = _without_implicit(graph)
     needed = graph.copy()
     needed.equations = equations
-    equations = needed.reachable(graph.outputs)
+    equations = _gradients_early(needed.reachable(graph.outputs), graph)
     program = Program(graph, equations, {**parameters, **constants})
     for equation in equations:
         for operand in equation.inputs:
@@ -75,6 +75,31 @@ def number_names(graph: Graph) -> None:
                 count += 1
             graph.variables[number].name = f"{name}{separator}{count}"
             taken.add(f"{name}{separator}{count}")
+
+
+def _gradients_early(equations: list[Equation], graph: Graph) -> list[Equation]:
+    """Each derived output right after what it is made of, in the order in which the outputs are returned."""
+    used = {i for e in equations for i in e.inputs if type(i) is int}
+    order = {output: place for place, output in enumerate(graph.outputs) if type(output) is int}
+    ends = [e for e in equations if e.output in order and e.output not in used and e.step is not None]
+    rest = [e for e in equations if e not in ends]
+    position = {e.output: place for place, e in enumerate(rest)}
+    after: dict[int, list[Equation]] = {}
+    for end in sorted(ends, key=lambda e: order[e.output]):
+        last = max((_last_statement(i, rest, position) for i in end.inputs if type(i) is int), default=-1)
+        after.setdefault(last, []).append(end)
+    result = after.get(-1, [])
+    for place, equation in enumerate(rest):
+        result.append(equation)
+        result += after.get(place, [])
+    return result
+
+
+def _last_statement(number: int, rest: list[Equation], position: dict[int, int]) -> int:
+    """Where the operand is ready; a transpose, which is written where it is used, when its source is."""
+    while number in position and rest[position[number]].primitive in ALWAYS_INLINE and rest[position[number]].inputs:
+        number = rest[position[number]].inputs[0]  # type: ignore[assignment]
+    return position.get(number, -1)
 
 
 def _without_implicit(graph: Graph) -> list[Equation]:

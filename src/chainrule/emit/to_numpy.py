@@ -243,6 +243,8 @@ class _Writer:
             return literal_text(operand.value)  # type: ignore[union-attr]
         if operand in self.names:
             return Text(self.names[operand])
+        if operand not in self.texts:  # a transpose used before its turn
+            self.texts[operand] = self.spell_equation(self.made[operand])
         return self.texts[operand]
 
     def spell_equation(self, equation: Equation) -> Text:

@@ -134,6 +134,7 @@ MAXIMUM = elementwise(
     (lambda a, b, y, tie: _share(a, b, tie), lambda a, b, y, tie: _share(b, a, tie)),
     name="maximum",
     param_names=("tie",),
+    default_params=(0,),
     resolve=tie_share,
     dtype_rule=_larger_dtype,
     samples=lambda rng: [(operands, (0,)) for operands, _ in _pair(rng)] + [((rng.uniform(-1, 1, (5,)), 0), (0,))],
@@ -145,6 +146,7 @@ MINIMUM = elementwise(
     (lambda a, b, y, tie: _share(b, a, tie), lambda a, b, y, tie: _share(a, b, tie)),
     name="minimum",
     param_names=("tie",),
+    default_params=(0,),
     resolve=tie_share,
     dtype_rule=_larger_dtype,
     samples=lambda rng: [(operands, (0,)) for operands, _ in _pair(rng)] + [((rng.uniform(-1, 1, (5,)), 0), (0,))],
@@ -171,8 +173,8 @@ CLIP = elementwise(
     latex=r"\operatorname{{clip}}({0}, {1}, {2})",
 )
 
-UFUNCS[np.maximum] = lambda a, b: apply(MAXIMUM, a, b, params=(0,))
-UFUNCS[np.minimum] = lambda a, b: apply(MINIMUM, a, b, params=(0,))
+UFUNCS[np.maximum] = MAXIMUM
+UFUNCS[np.minimum] = MINIMUM
 
 
 @handles(np.clip)

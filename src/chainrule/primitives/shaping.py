@@ -32,6 +32,11 @@ def _size(a, axis=None):
     return math.prod(a.shape[i] for i in normalize_axes(axis, a.ndim))
 
 
+@handles(np.copy)
+def _copy(a, order="K", subok=False):
+    return +a
+
+
 # -- reshape, expand, squeeze ------------------------------------------------------------------------------------------
 
 

@@ -194,6 +194,11 @@ class _Algebra:
         shape = self.r.shape(operand)
         if not form.terms:
             return form
+        number = self.r.now(operand)
+        known = self._known_sum(self.forms.get(number, form), shape, axes, keepdims)  # type: ignore[arg-type]
+        if known is not None:
+            self.rules.add("rows that sum to one")
+            return known
         form = forms.cheapest(form, self._weight(shape), self._definition)
         product = forms.factored(form).single
         if product is None:
@@ -217,6 +222,20 @@ class _Algebra:
         for one in new:
             self.r.keep(one)
         return forms.multiply(result, forms.variable(self.r.now(total.number)))  # type: ignore[arg-type]
+
+    def _known_sum(self, form: Form, shape: tuple, axes: tuple, keepdims: bool) -> Form | None:
+        """The sum of a form whose every term is a known row sum, or does not change along the axes."""
+        if form.size > LIMIT:
+            return None
+        total = Form(())
+        for factors, coefficient in forms.expanded(form, lambda _: None).terms:
+            outside = tuple((b, e) for b, e in factors if self._constant_along(b, shape, axes, keepdims))
+            inside = [f for f in factors if f not in outside]
+            term = Form(((outside, coefficient),))
+            if len(inside) != 1 or inside[0][1] != 1 or not self._sums_to_one(inside[0][0], axes):
+                return None
+            total = forms.add(total, term)
+        return total
 
     def _count(self, dims: list) -> Form:
         form = forms.number(1)

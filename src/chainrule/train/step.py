@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from chainrule.transforms import jit, value_and_grad
+from chainrule.jitting import jit
+from chainrule.transforms import value_and_grad
 
 Loss = Callable[[Any, Any], Any]  # (outputs, y) -> scalar
 
