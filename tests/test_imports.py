@@ -21,7 +21,7 @@ FLOORS = [
     {"simplify", "spelling"},
     {"checking", "emit", "show"},
     {"run"},
-    {"arguments", "captures", "compilation", "differentiation", "jitting", "transforms"},
+    {"arguments", "captures", "compilation", "differentiation", "jitting", "per_sample", "transforms"},
     {"train"},
     {"estimators", "explorer", "report"},
     {"cli"},

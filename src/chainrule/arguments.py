@@ -46,6 +46,9 @@ class Call:
 
 def parameter_names(function: Callable) -> list[str] | None:
     """The names of a function's parameters, or None where Python does not know them."""
+    own = getattr(function, "parameter_names", None)  # a transform that takes more than its function does
+    if own is not None:
+        return own
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

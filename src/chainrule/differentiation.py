@@ -14,8 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arguments import Call, Wrt, as_float_leaf, chosen_arguments, is_floating, parameter_names, take_apart
+from chainrule.arguments import Call, Wrt, as_float_leaf, chosen_arguments, is_floating, take_apart
+from chainrule.derivation.batch import batch_graph
+from chainrule.derivation.forward import derive_jvp
 from chainrule.derivation.reverse import derive_vjp
+from chainrule.emit.program import number_names
 from chainrule.errors import ArgumentError, UnsupportedError
 from chainrule.evaluate import evaluate
 from chainrule.graphs import Graph, Operand
@@ -52,13 +55,15 @@ class BackwardProgram:
     run: Callable
 
 
-def trace_call(function: Callable, args: tuple, kwargs: dict, wrt: Wrt, names: list[str] | None) -> Traced:
+def trace_call(
+    function: Callable, args: tuple, kwargs: dict, wrt: Wrt | None, names: list[str] | None, *, places: bool = False
+) -> Traced:
     """Run `function` on traced values; every floating argument is traced, whatever is differentiated."""
     call = take_apart(function, args, kwargs, names)
-    chosen = chosen_arguments(function, call, wrt)
+    chosen = chosen_arguments(function, call, wrt) if wrt is not None else []
     nested = any(isinstance(leaf, Recorder) for group in call.leaves for leaf in group)
-    trace = new_trace(concrete=True, places=nested)
-    trace.scope = None
+    places = places or nested
+    trace = new_trace(concrete=True, places=places)
     wrt_numbers: list[list[int]] = [[] for _ in chosen]
     traced: list[list] = []
     for argument, group in enumerate(call.leaves):
@@ -71,15 +76,14 @@ def trace_call(function: Callable, args: tuple, kwargs: dict, wrt: Wrt, names: l
                 leaves.append(leaf)
                 continue
             tracer = trace.input(leaf)
-            if nested:
+            if places:
                 tracer.variable.name = call.paths(argument)[position]
             if place is not None:
                 wrt_numbers[place].append(tracer.number)
             leaves.append(tracer)
         traced.append(leaves)
     if nested:
-        trace.graph.scope = _scope_of(call)
-        trace.base = next((leaf.trace.base for group in call.leaves for leaf in group if isinstance(leaf, Tracer)), None)
+        trace.graph.scope, trace.base = nested_in(call)
     call_args, call_kwargs = call.rebuild(traced)
     try:
         result = function(*call_args, **call_kwargs)
@@ -95,16 +99,15 @@ def trace_call(function: Callable, args: tuple, kwargs: dict, wrt: Wrt, names: l
     return Traced(function, call, trace, chosen, [n for group in wrt_numbers for n in group], result, values)
 
 
-def _scope_of(call: Call):
+def nested_in(call: Call) -> tuple[Any, Any]:
+    """The named sizes and the staged trace that a call's traced arguments belong to, if any."""
+    scope = base = None
     for group in call.leaves:
         for leaf in group:
-            while isinstance(leaf, Tracer):
-                if leaf.trace.scope is not None:
-                    return leaf.trace.scope
-                if leaf.trace.graph.scope is not None:
-                    return leaf.trace.graph.scope
-                leaf = leaf.value
-    return None
+            if isinstance(leaf, Tracer):
+                scope = scope or leaf.trace.scope or leaf.trace.graph.scope
+                base = base or leaf.trace.base
+    return scope, base
 
 
 def output_operand(traced: Traced, value: Any) -> Operand:
@@ -150,23 +153,60 @@ def scalar_output(traced: Traced, value: Any) -> Operand:
 
 def backward(traced: Traced, outputs: list[Operand], seeds: list[Any] | None) -> list[Any]:
     """The cotangents of the chosen inputs: one sweep of the cached backward program."""
+    traced.trace.graph.outputs = outputs
+    derive = derive_vjp_one if seeds is None else derive_vjp_seeds
+    return run_derived(traced, derive, seeds or [])
+
+
+def derive_vjp_one(graph: Graph, wrt: list[int]) -> tuple[Graph, list[int]]:
+    """The backward pass of a scalar, its cotangent being 1."""
+    derived = derive_vjp(recognise(graph), wrt, seed_one=True)
+    derived.graph.outputs = derived.cotangents
+    return derived.graph, []
+
+
+def derive_vjp_seeds(graph: Graph, wrt: list[int]) -> tuple[Graph, list[int]]:
+    """The backward pass with the outputs' cotangents as inputs."""
+    derived = derive_vjp(recognise(graph), wrt)
+    derived.graph.outputs = derived.cotangents
+    return derived.graph, derived.seeds
+
+
+def derive_jvp_seeds(graph: Graph, wrt: list[int]) -> tuple[Graph, list[int]]:
+    """The tangents of the outputs with the inputs' tangents as inputs."""
+    derived = derive_jvp(recognise(graph), wrt)
+    derived.graph.outputs = derived.tangents
+    return derived.graph, derived.seeds
+
+
+def run_derived(traced: Traced, derive: Callable, seeds: list[Any], stack: int | None = None) -> list[Any]:
+    """Run what `derive` makes of the trace on its values and these seeds, or on a stack of seeds at once."""
     graph = traced.trace.graph
-    graph.outputs = outputs
-    key = structural_key(graph, traced.wrt_numbers, seeds is None)
+    key = structural_key(graph, traced.wrt_numbers, (derive, stack))
     program = _programs.get(key) if key is not None else None
     if program is None:
-        program = derive_backward(graph, traced.wrt_numbers, seed_one=seeds is None)
+        program = _derived_program(graph, traced.wrt_numbers, derive, stack)
         if key is not None:
             _programs[key] = program
             if len(_programs) > CACHE_SIZE:
                 _programs.popitem(last=False)
-    inputs = [traced.values[n] for n in program.residuals] + (seeds or [])
+    inputs = [traced.values[n] for n in program.residuals] + seeds
     if any(isinstance(value, Recorder) for value in inputs):
         return evaluate(program.graph, inputs)
     return program.run(inputs)
 
 
-def structural_key(graph: Graph, wrt: list[int], seed_one: bool) -> Any:
+def _derived_program(graph: Graph, wrt: list[int], derive: Callable, stack: int | None) -> BackwardProgram:
+    number_names(graph)
+    joint, seeds = derive(graph, wrt)
+    program = cut(simplify_graph(joint), known_numbers(graph), seeds)
+    residuals = [n for n in program.inputs if n not in seeds]
+    if stack is not None:
+        program = simplify_graph(batch_graph(program, seeds, stack))
+    return BackwardProgram(program, residuals, compile_graph(program))
+
+
+def structural_key(graph: Graph, wrt: list[int], kind: Any) -> Any:
     """What the backward program depends on; None where it cannot be hashed (named sizes)."""
     if graph.scope is not None:
         return None
@@ -178,23 +218,12 @@ def structural_key(graph: Graph, wrt: list[int], seed_one: bool) -> Any:
             tuple([(n, variables[n].shape, variables[n].dtype) for n in graph.constants]),
             tuple(graph.outputs),
             tuple(wrt),
-            seed_one,
+            kind,
         )
         hash(key)
     except TypeError:
         return None
     return key
-
-
-def derive_backward(graph: Graph, wrt: list[int], *, seed_one: bool) -> BackwardProgram:
-    """The backward pass alone, reading the forward values that are known after the trace."""
-    derived = derive_vjp(recognise(graph), wrt, seed_one=seed_one)
-    joint = derived.graph
-    joint.outputs = derived.cotangents
-    joint = simplify_graph(joint)
-    known = known_numbers(graph)
-    program = cut(joint, known, derived.seeds)
-    return BackwardProgram(program, [n for n in program.inputs if n not in derived.seeds], compile_graph(program))
 
 
 def known_numbers(graph: Graph) -> set[int]:
@@ -233,5 +262,3 @@ def owned(arrays: list[Any], borrowed: list[Any]) -> list[Any]:
         result.append(value)
     return result
 
-
-__all__ = ["Traced", "backward", "owned", "parameter_names", "scalar_output", "strip", "trace_call"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.graphs import Graph, Step
+from chainrule.graphs import FORWARD_VALUE, Graph, Step
 from chainrule.primitive import apply
 from chainrule.pytree import Recorder
 from chainrule.shapes import SizeExpr
@@ -64,14 +64,19 @@ def _record(top, primitive, operands, params, output, equation):
     recorded = any(isinstance(o, Recorder) for o in operands)
     if not recorded and operands:
         return primitive.forward(*operands, *params)
-    outer_step, top.step = top.step, equation.step or top.step or Step("forward value", output.name or "")
+    step = equation.step or top.step or Step(FORWARD_VALUE, output.name or "")
+    traces = (top,) if top.base is None or top.base is top else (top, top.base)  # operands may all be of the lower one
+    before = [trace.step for trace in traces]
+    for trace in traces:
+        trace.step = step
     try:
         if not recorded or output.weak:
             value = top.record(primitive, tuple(operands), params, output.weak)
         else:
             value = apply(primitive, *operands, params=params)
     finally:
-        top.step = outer_step
+        for trace, outer_step in zip(traces, before, strict=True):
+            trace.step = outer_step
     if output.name and isinstance(value, Recorder):
         value.variable.name, value.variable.depth = output.name, output.depth  # type: ignore[attr-defined]
     return value

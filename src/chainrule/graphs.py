@@ -61,6 +61,7 @@ class Literal:
 
 
 Operand = int | Literal
+FORWARD_VALUE = "forward value"  # the rule of a step that only repeats the user's own arithmetic
 
 
 @dataclass(slots=True)
@@ -111,6 +112,11 @@ class Equation:
     output: int
     origin: Origin | None = None
     step: Step | None = None
+
+    @property
+    def derived(self) -> bool:
+        """Whether a rule made it; the user's own arithmetic, recomputed or not, is not derived."""
+        return self.step is not None and self.step.rule != FORWARD_VALUE
 
 
 @dataclass

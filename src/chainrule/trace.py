@@ -266,6 +266,8 @@ class Trace:
                     o = self.values[inputs[-1]]  # type: ignore[index]
             lower = lower or isinstance(o, Recorder)
             values.append(o)
+        if self.concrete and not operands and self.base is not None:
+            return self._computed_below(primitive, values, params, weak)
         if self.concrete:
             if weak and primitive.operator is not None:
                 value = primitive.operator(*values)
@@ -316,16 +318,19 @@ class Trace:
             params = params if lifted is None else lifted
         return tuple(replaced), params
 
-    def _computed_below(self, primitive: Primitive, values: list, params: tuple) -> Any:
+    def _computed_below(self, primitive: Primitive, values: list, params: tuple, weak: bool = False) -> Any:
         """The value, recorded by the lower trace; what entered was noted here already."""
         base = self.base
         if base is None:
             return apply(primitive, *values, params=params)
         entered, base.entered = base.entered, None
+        step, base.step = base.step, self.step or base.step
         try:
+            if not values:  # sizes and constants belong to the staged trace itself
+                return base.record(primitive, (), params, weak)
             return apply(primitive, *values, params=params)
         finally:
-            base.entered = entered
+            base.entered, base.step = entered, step
 
     def _convert(self, inputs: list[Operand], first: int, dtype: np.dtype) -> None:
         """Record the promotions that NumPy does silently."""

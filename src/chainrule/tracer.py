@@ -150,7 +150,7 @@ class Tracer(Recorder):
     def _unusual_ufunc(self, ufunc, method, inputs, kwargs, entry):
         name = f"np.{ufunc.__name__}"
         if method == "reduce" and ufunc is np.add and not kwargs.get("out"):
-            return FUNCTIONS[np.sum](*inputs, **{k: v for k, v in kwargs.items() if k in ("axis", "keepdims")})
+            return FUNCTIONS[np.sum](*inputs, **{"axis": 0, **kwargs})
         if kwargs.get("out"):
             self._refuse(
                 f"an in-place write ({name} with out=, or += on an array)", "x = x + t, which makes a new array"

@@ -17,27 +17,23 @@ from typing import Any
 import numpy as np
 
 from chainrule.arguments import Wrt, function_name, parameter_names
-from chainrule.derivation.batch import batch_graph
-from chainrule.derivation.forward import derive_jvp
-from chainrule.derivation.reverse import derive_vjp
 from chainrule.differentiation import (
     Traced,
     backward,
-    cut,
-    known_numbers,
+    derive_jvp_seeds,
+    derive_vjp_seeds,
     output_operand,
     owned,
+    run_derived,
     scalar_output,
     strip,
     trace_call,
 )
 from chainrule.errors import ArgumentError
-from chainrule.evaluate import evaluate
 from chainrule.pytree import Recorder, flatten, tree_map, unflatten
-from chainrule.run import compile_graph
 
 
-def _like(function: Callable, wrapper: Callable, prefix: str) -> Callable:
+def named_like(function: Callable, wrapper: Callable, prefix: str) -> Callable:
     """Give a wrapper the name and signature of the function it stands for."""
     functools.update_wrapper(wrapper, function, assigned=("__module__", "__doc__"), updated=())
     wrapper.__name__ = wrapper.__qualname__ = f"{function_name(function).strip('<>')}_{prefix}"
@@ -97,7 +93,7 @@ def value_and_grad(function: Callable, wrt: Wrt = 0, *, has_aux: bool = False) -
         return ((value, strip(traced, aux)), gradient) if has_aux else (value, gradient)
 
     wrapper.value_name = function_name(function) if function_name(function).isidentifier() else "value"  # type: ignore[attr-defined]
-    return _like(function, wrapper, "value_and_grad")
+    return named_like(function, wrapper, "value_and_grad")
 
 
 def grad(function: Callable, wrt: Wrt = 0, *, has_aux: bool = False) -> Callable:
@@ -120,7 +116,7 @@ def grad(function: Callable, wrt: Wrt = 0, *, has_aux: bool = False) -> Callable
         value, gradient = both(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient
 
-    return _like(function, wrapper, "grad")
+    return named_like(function, wrapper, "grad")
 
 
 def _split_aux(result: Any, has_aux: bool, function: Callable) -> tuple[Any, Any]:
@@ -253,13 +249,8 @@ def jvp(function: Callable, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
             raise ArgumentError(f"argument {argument} has {len(own)} leaves, its tangent {len(leaves)}")
         directions += [_seed(t, leaf, "tangent") for t, leaf in zip(leaves, own, strict=True)]
     _, structure, outputs = _outputs(traced)
-    graph = traced.trace.graph
-    graph.outputs = outputs
-    derived = derive_jvp(graph, traced.wrt_numbers)
-    derived.graph.outputs = derived.tangents
-    program = cut(derived.graph, known_numbers(graph), derived.seeds)
-    inputs = [traced.values[n] for n in program.inputs if n not in derived.seeds] + directions
-    tangents_out = owned(evaluate(program, inputs), directions)
+    traced.trace.graph.outputs = outputs
+    tangents_out = owned(run_derived(traced, derive_jvp_seeds, directions), directions)
     return strip(traced, traced.result), unflatten(structure, tangents_out)
 
 
@@ -294,8 +285,7 @@ def jacobian(function: Callable, wrt: Wrt = 0, *, mode: str = "auto") -> Callabl
     def wrapper(*args, **kwargs):
         traced = trace_call(function, args, kwargs, wrt, names)
         leaves, structure, outputs = _outputs(traced)
-        graph = traced.trace.graph
-        graph.outputs = outputs
+        traced.trace.graph.outputs = outputs
         wrt_leaves = [leaf for argument in traced.chosen for leaf in traced.call.leaves[argument]]
         rows = sum(int(np.prod(_shape(leaf), dtype=int)) for leaf in leaves)
         columns = sum(int(np.prod(_shape(leaf), dtype=int)) for leaf in wrt_leaves)
@@ -305,7 +295,7 @@ def jacobian(function: Callable, wrt: Wrt = 0, *, mode: str = "auto") -> Callabl
         per_output = [_as_arguments(traced, row, isinstance(wrt, tuple)) for row in blocks]
         return unflatten(structure, per_output)
 
-    return _like(function, wrapper, "jacobian")
+    return named_like(function, wrapper, "jacobian")
 
 
 def _shape(leaf: Any) -> tuple:
@@ -327,10 +317,8 @@ def _unit_seeds(leaves: list[Any]) -> list[np.ndarray]:
 
 
 def _reverse_blocks(traced: Traced, leaves: list[Any], wrt_leaves: list[Any]) -> list[list[Any]]:
-    graph = traced.trace.graph
-    derived = derive_vjp(graph, traced.wrt_numbers)
-    derived.graph.outputs = derived.cotangents
-    stacked = _run_batched(traced, derived.graph, derived.seeds, _unit_seeds(leaves))
+    seeds = _unit_seeds(leaves)
+    stacked = run_derived(traced, derive_vjp_seeds, seeds, stack=len(seeds[0]))
     blocks = []
     start = 0
     for leaf in leaves:
@@ -346,10 +334,8 @@ def _reverse_blocks(traced: Traced, leaves: list[Any], wrt_leaves: list[Any]) ->
 
 
 def _forward_blocks(traced: Traced, leaves: list[Any], wrt_leaves: list[Any]) -> list[list[Any]]:
-    graph = traced.trace.graph
-    derived = derive_jvp(graph, traced.wrt_numbers)
-    derived.graph.outputs = derived.tangents
-    stacked = _run_batched(traced, derived.graph, derived.seeds, _unit_seeds(wrt_leaves))
+    seeds = _unit_seeds(wrt_leaves)
+    stacked = run_derived(traced, derive_jvp_seeds, seeds, stack=len(seeds[0]))
     blocks = []
     for leaf, J in zip(leaves, stacked, strict=True):
         row = []
@@ -362,16 +348,6 @@ def _forward_blocks(traced: Traced, leaves: list[Any], wrt_leaves: list[Any]) ->
             start += size
         blocks.append(row)
     return blocks
-
-
-def _run_batched(traced: Traced, joint, seed_numbers: list[int], seeds: list[np.ndarray]) -> list[Any]:
-    """Run a derived graph once for a whole stack of seeds."""
-    program = cut(joint, known_numbers(traced.trace.graph), seed_numbers)
-    batched = batch_graph(program, seed_numbers, len(seeds[0]))
-    inputs = [traced.values[n] for n in program.inputs if n not in seed_numbers] + list(seeds)
-    if any(isinstance(value, Recorder) for value in inputs):
-        return evaluate(batched, inputs)
-    return compile_graph(batched)(inputs)
 
 
 def hessian(function: Callable, wrt: Wrt = 0) -> Callable:
@@ -389,7 +365,7 @@ def hessian(function: Callable, wrt: Wrt = 0) -> Callable:
     array([[4., 2.],
            [2., 0.]])
     """
-    return _like(function, jacobian(grad(function, wrt), wrt), "hessian")
+    return named_like(function, jacobian(grad(function, wrt), wrt), "hessian")
 
 
 def hvp(function: Callable, wrt: Wrt = 0) -> Callable:
@@ -426,4 +402,5 @@ def hvp(function: Callable, wrt: Wrt = 0) -> Callable:
 
         return jvp(moved, tuple(primals[p] for p in places), tuple(directions))[1]
 
-    return _like(function, wrapper, "hvp")
+    wrapper.parameter_names = [*names, "direction"] if names else None  # type: ignore[attr-defined]
+    return named_like(function, wrapper, "hvp")

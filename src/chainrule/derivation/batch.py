@@ -19,7 +19,6 @@ from chainrule.errors import UnsupportedError
 from chainrule.graphs import Equation, Graph, Variable
 from chainrule.primitive import Primitive, apply
 from chainrule.primitives import control, indexing, linear_algebra, reduction, shaping
-from chainrule.shapes import hint_of
 
 
 class NoBatchRule(UnsupportedError):
@@ -61,19 +60,11 @@ def batch_graph(graph: Graph, stacked: Sequence[int], size: Any) -> Graph:
         if type(output) is not int or output not in is_stacked:
             shape = graph.variables[output].shape if type(output) is int else ()
             value = builder.full(value, (size,), np.dtype(float)) if type(output) is not int else value
-            value = np.broadcast_to(value, (size, *builder_shape(builder, shape)))
+            value = apply(shaping.BROADCAST_TO, value, params=((size, *shape),))
         outputs.append(builder.operand(value))
     target.outputs = outputs
     builder.trace.step = None
     return target
-
-
-def builder_shape(builder: Builder, shape: tuple) -> tuple:
-    """Dims as a rule may see them."""
-    from chainrule.shapes import SizeExpr
-    from chainrule.sizes import Size
-
-    return tuple(Size(builder.trace, dim) if isinstance(dim, SizeExpr) else dim for dim in shape)
 
 
 def _batched(equation: Equation, operands: list, flags: list[bool], graph: Graph, size: Any):
@@ -123,7 +114,7 @@ def _join(primitive, operands, flags, params, size, equation, graph):
 
 
 def _stack_of(x, size):
-    return np.broadcast_to(x, (size, *x.shape))
+    return apply(shaping.BROADCAST_TO, x, params=((size, *x.variable.shape),))
 
 
 def _matmul(primitive, operands, flags, params, size, equation, graph):
@@ -151,7 +142,7 @@ def _index(primitive, operands, flags, params, size, equation, graph):
     x, *arrays = operands
     template = params[0]
     if not any(flags[1:]):
-        if _array_axes_lead(template):
+        if indexing.arrays_lead(template):
             raise NoBatchRule("index arrays apart from each other cannot run on a stack")
         return apply(primitive, x, *arrays, params=(((indexing.SLICE, None, None, None), *template),))
     if any(type(item) is tuple and item[0] == indexing.SLICE for item in template) or any(
@@ -159,7 +150,8 @@ def _index(primitive, operands, flags, params, size, equation, graph):
     ):
         raise NoBatchRule("an index of slices and stacked arrays cannot run on a stack")
     ndim = max(a.ndim - (1 if f else 0) for a, f in zip(arrays, flags[1:], strict=True))
-    lead = np.reshape(np.arange(hint_of(size)), (-1, *(1,) * ndim))
+    counting = x.trace.record(control.ARANGE, (), (size, np.dtype(np.int64)))
+    lead = np.expand_dims(counting, tuple(range(1, ndim + 1))) if ndim else counting
     shifted = tuple((item[0], item[1] + 1) for item in template)
     aligned = [_align(a, f, ndim) for a, f in zip(arrays, flags[1:], strict=True)]
     if not flags[0]:
@@ -167,15 +159,10 @@ def _index(primitive, operands, flags, params, size, equation, graph):
     return apply(primitive, x, lead, *aligned, params=(((indexing.ARRAY, 0), *shifted),))
 
 
-def _array_axes_lead(template: tuple) -> bool:
-    places = [n for n, item in enumerate(template) if type(item) is tuple and item[0] == indexing.ARRAY]
-    return bool(places) and places[-1] - places[0] + 1 != len(places)
-
-
 def _index_add(primitive, operands, flags, params, size, equation, graph):
     y, *arrays = operands
     template, shape = params
-    if any(flags[1:]) or _array_axes_lead(template):
+    if any(flags[1:]) or indexing.arrays_lead(template):
         raise NoBatchRule("index_add with stacked indices cannot run on a stack")
     return apply(primitive, y, *arrays, params=(((indexing.SLICE, None, None, None), *template), (size, *shape)))
 

@@ -81,7 +81,7 @@ def _gradients_early(equations: list[Equation], graph: Graph) -> list[Equation]:
     """Each derived output right after what it is made of, in the order in which the outputs are returned."""
     used = {i for e in equations for i in e.inputs if type(i) is int}
     order = {output: place for place, output in enumerate(graph.outputs) if type(output) is int}
-    ends = [e for e in equations if e.output in order and e.output not in used and e.step is not None]
+    ends = [e for e in equations if e.output in order and e.output not in used and e.derived]
     rest = [e for e in equations if e not in ends]
     position = {e.output: place for place, e in enumerate(rest)}
     after: dict[int, list[Equation]] = {}

@@ -21,6 +21,15 @@ from chainrule.spelling import Text, dtype_name, identifier, index_text, literal
 WIDTH = 92  # an expression longer than this is cut into statements
 COLUMN = 54  # where comments begin
 INDENT = "    "
+TOLD = frozenset(  # the rules that a comment names; the others only tidy up
+    (
+        "a quotient of exponentials is the softmax",
+        "softmax with cross-entropy",
+        "sigmoid with cross-entropy",
+        "picked entries as one-hot rows",
+        "rows that sum to one",
+    )
+)
 
 
 @dataclass
@@ -211,8 +220,8 @@ class _Writer:
         shape = self.graph.variables[equation.output].shape
         parts = [self.graph.spell_shape(shape)] if shape else []
         rule = equation.step.rule if equation.step is not None else ""
-        if rule.startswith("simplify: ") and rule not in ("simplify: common factor", "simplify: like terms meet"):
-            note = rule.removeprefix("simplify: ")
+        note = rule.removeprefix("simplify: ")
+        if note in TOLD:
             parts.append(note + self._one_hot_note(equation))
         return "    ".join(parts)
 
@@ -266,9 +275,9 @@ def _symbol(dim) -> int | None:
 
 
 def _section(equation: Equation) -> str:
-    if equation.step is None or equation.step.rule == "forward value":
+    if not equation.derived:
         return "forward"
-    return "tangents" if equation.step.rule.startswith("jvp") else "backward"
+    return "tangents" if equation.step.rule.startswith("jvp") else "backward"  # type: ignore[union-attr]
 
 
 def _signature_lines(name: str, arguments: str) -> list[str]:

@@ -74,33 +74,33 @@ def indexed_shape(x, *arrays_and_template):
     *arrays, template = arrays_and_template
     taken = sum(1 for item in template if item is not None and item is not Ellipsis)
     axis = 0
-    before: list = []
-    advanced: list = []  # shapes of the integer arrays
-    place = None  # where their common axes go
-    last_advanced = None
-    for number, item in enumerate(_spelled_out(template, x.ndim - taken)):
+    dims: list = []
+    place = None  # where the common axes of the arrays go
+    for item in _spelled_out(template, x.ndim - taken):
         if item is None:
-            before.append(1)
+            dims.append(1)
             continue
         if type(item) is tuple and item[0] == SLICE:
-            before.append(sliced(x.shape[axis], *item[1:]))
-        elif type(item) is tuple:
-            advanced.append(arrays[item[1]].shape)
-            if place is None:
-                place = len(before)
-            elif last_advanced is not None and number != last_advanced + 1:
-                place = 0  # arrays apart from each other: their axes come first
-            last_advanced = number
+            dims.append(sliced(x.shape[axis], *item[1:]))
         else:
-            if not -hint_of(x.shape[axis]) <= hint_of(item) < hint_of(x.shape[axis]):
+            place = len(dims) if place is None else place
+            if type(item) is not tuple and not -hint_of(x.shape[axis]) <= hint_of(item) < hint_of(x.shape[axis]):
                 raise ShapeError(f"index {item} is out of bounds for axis {axis} with size {hint_of(x.shape[axis])}")
-            if last_advanced == number - 1 and advanced:
-                last_advanced = number
         axis += 1
-    if advanced:
-        assert place is not None
-        before[place:place] = broadcast_shapes(*advanced)
-    return tuple(before)
+    if arrays:
+        place = 0 if arrays_lead(template) else place
+        dims[place:place] = broadcast_shapes(*(array.shape for array in arrays))
+    return tuple(dims)
+
+
+def arrays_lead(template) -> bool:
+    """Whether NumPy puts the arrays' axes first: when slices stand between them; beside an array an integer is one too."""
+    places = [n for n, item in enumerate(template) if _is_array(item) or type(item) not in (tuple, type(None), type(...))]
+    return any(map(_is_array, template)) and places[-1] - places[0] + 1 != len(places)
+
+
+def _is_array(item) -> bool:
+    return type(item) is tuple and item[0] == ARRAY
 
 
 def _spelled_out(template, missing):
@@ -165,6 +165,8 @@ def _samples(rng):
         ((x, np.array([0, 2, 0])), (((ARRAY, 0),),)),
         ((x, np.arange(4), np.array([1, 1, 0, 4])), (((ARRAY, 0), (ARRAY, 1)),)),
         ((x, np.array([[0, 1], [1, 1]])), (((SLICE, None, None, None), (ARRAY, 0)),)),
+        ((rng.standard_normal((2, 3, 4)), np.array([3, 0])), ((0, (SLICE, None, None, None), (ARRAY, 0)),)),
+        ((rng.standard_normal((2, 3, 4)), np.array([2, 2])), (((SLICE, None, None, None), (ARRAY, 0), 1),)),
     ]
 
 

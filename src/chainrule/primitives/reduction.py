@@ -140,7 +140,7 @@ def reduce(primitive, x, axis, keepdims):
     return apply(primitive, x, params=(axes, keepdims))
 
 
-for _primitive, _function in ((SUM, np.sum), (MAX, np.max), (MIN, np.min)):
+for _primitive, _function in ((SUM, np.sum), (MAX, np.max), (MIN, np.min), (MAX, np.amax), (MIN, np.amin)):
     _reduce(_primitive, _function)
 
 

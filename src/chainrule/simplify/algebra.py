@@ -80,7 +80,7 @@ class _Algebra:
     def _form_of(self, equation: Equation) -> Form | None:
         """The form of an equation that this pass may rewrite, else None."""
         variable = self.r.graph.variables[equation.output]
-        if equation.step is None or equation.primitive not in CARRIERS or variable.dtype.kind != "f":
+        if not equation.derived or equation.primitive not in CARRIERS or variable.dtype.kind != "f":
             return None
         parts = [self._operand_form(operand, variable.dtype) for operand in equation.inputs]
         if any(part is None for part in parts):
@@ -105,7 +105,7 @@ class _Algebra:
             source = made.inputs[0]
             if type(source) is int and self.r.graph.variables[source].weak:
                 return forms.variable(source)  # N itself, not N as an array
-        if made is not None and made.primitive is shaping.BROADCAST_TO and made.step is None:
+        if made is not None and made.primitive is shaping.BROADCAST_TO and not made.derived:
             return self._operand_form(made.inputs[0], dtype)
         return forms.variable(operand)
 
@@ -275,7 +275,7 @@ class _Algebra:
     def _can_wait(self, equation: Equation, form: Form) -> bool:
         """Whether the value is not needed by itself: its uses take the form instead."""
         consumers = self.consumers.get(equation.output, [])
-        if not consumers or any(c.step is None or c.primitive not in CARRIERS for c in consumers):
+        if not consumers or any(not c.derived or c.primitive not in CARRIERS for c in consumers):
             return False
         if len(consumers) > 1 and self._wide(equation.output) and form.size > 4:
             return False

@@ -35,7 +35,7 @@ def apply_rules(graph: Graph) -> Graph:
     r = Rewriting(graph)
     for equation in graph.equations:
         for rule in table.get(equation.primitive, ()):
-            if (rule.exact or equation.step is not None) and r.replace(
+            if (rule.exact or equation.derived) and r.replace(
                 equation, rule.name, lambda rule=rule, equation=equation: rule.build(r, equation)
             ):
                 break

@@ -67,7 +67,7 @@ class Rewriting(Builder):
         if equation is None:
             return
         old, new = self.graph.variables[number], self.graph.variables[equation.output]
-        if old.name and (new.name is None or equation.step is not None and old.depth < new.depth):
+        if old.name and (new.name is None or equation.derived and old.depth < new.depth):
             new.name, new.depth = old.name, old.depth
 
     def replace(self, equation: Equation, rule: str, build) -> bool:

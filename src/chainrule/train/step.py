@@ -9,7 +9,7 @@ It never loops over data: that is `loop.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from chainrule.jitting import jit
 from chainrule.transforms import value_and_grad
@@ -58,5 +58,4 @@ def build_step(loss: Loss, optimizer: Optimizer, with_gradients: bool = False) -
         trained, state = optimizer.update(network, gradients, state)
         return (value, trained, state, gradients) if with_gradients else (value, trained, state)
 
-    step: CompiledStep = jit(train_step)
-    return step
+    return cast(CompiledStep, jit(train_step))  # jit gives its wrapper a `source`, which no Callable type can say
