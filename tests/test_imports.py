@@ -21,7 +21,7 @@ FLOORS = [
     {"simplify", "spelling"},
     {"checking", "emit", "show"},
     {"run"},
-    {"arguments", "captures", "compilation", "differentiation", "jitting", "per_sample", "transforms"},
+    {"arguments", "captures", "compilation", "differentiation", "jitting", "per_sample", "transforms", "views"},
     {"train"},
     {"estimators", "explorer", "report"},
     {"cli"},

@@ -7,6 +7,7 @@ traced as weak scalars; integers, booleans and strings are static unless a trans
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 
 from chainrule.errors import ArgumentError, DtypeError
 from chainrule.pytree import LEAF, Recorder, flatten, leaf_paths, unflatten
+from chainrule.spelling import identifier
 
 Wrt = int | str | tuple
 
@@ -36,6 +38,12 @@ class Call:
             for structure, group in zip(self.structures, leaves, strict=True)
         ]
         return trees[: self.positional], dict(zip(self.keywords, trees[self.positional :], strict=True))
+
+    def identifiers(self) -> list[list[str]]:
+        """A short name for each leaf of each argument."""
+        paths = [self.paths(argument) for argument in range(len(self.leaves))]
+        names = iter(parameter_identifiers([path for group in paths for path in group]))
+        return [[next(names) for _ in group] for group in paths]
 
     def paths(self, argument: int) -> list[str]:
         """The path of each leaf of one argument."""
@@ -116,6 +124,41 @@ def chosen_arguments(function: Callable, call: Call, wrt: Wrt) -> list[int]:
     if not chosen:
         raise ArgumentError("wrt is empty: name at least one argument")
     return chosen
+
+
+def parameter_identifiers(paths: list[str]) -> list[str]:
+    """A short identifier for each leaf, unambiguous among them.
+
+    >>> parameter_identifiers(["net.layers[0].W", "state['m'].layers[0].W", "X"])
+    ['W1', 'm_W1', 'X']
+    """
+    chosen: list[str] = []
+    for path in paths:
+        candidates = [_short(path), _prefixed(path), identifier(path)]
+        free = [c for c in candidates if c not in chosen and (c == path or c not in paths)]
+        chosen.append(free[0] if free else f"{identifier(path)}_{len(chosen)}")
+    return chosen
+
+
+def _parts(path: str) -> list[str]:
+    """The names and numbers on a path: state['m'].layers[0].W -> state, m, layers, 0, W."""
+    return re.findall(r"[^.\[\]'\"]+", path)
+
+
+def _short(path: str) -> str:
+    """The last name, and the number of its layer counted from 1: net.layers[0].W -> W1."""
+    parts = _parts(path)
+    numbers = [part for part in parts if part.isdigit()]
+    words = [part for part in parts if not part.isdigit()]
+    if len(numbers) > 1 or not words:
+        return identifier(path)
+    return identifier(words[-1]) + (str(int(numbers[0]) + 1) if numbers else "")
+
+
+def _prefixed(path: str) -> str:
+    """The short name behind the first name inside the argument: state['m'].layers[0].W -> m_W1."""
+    words = [part for part in _parts(path) if not part.isdigit()]
+    return f"{identifier(words[1])}_{_short(path)}" if len(words) > 2 else identifier(path)
 
 
 def _close(name: str, known: list[str]) -> str:

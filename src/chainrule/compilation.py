@@ -7,14 +7,13 @@ far as its guards allow.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from chainrule.arguments import function_name, parameter_names, take_apart
+from chainrule.arguments import function_name, parameter_identifiers, parameter_names, take_apart
 from chainrule.captures import Captures
 from chainrule.emit.program import number_names
 from chainrule.emit.to_numpy import Signature, emit_numpy
@@ -170,25 +169,6 @@ def is_staged(leaf: Any, path: str) -> bool:
 
 def _dtype(leaf: Any) -> np.dtype:
     return getattr(leaf, "dtype", np.dtype(np.float64))
-
-
-def parameter_identifiers(paths: list[str]) -> list[str]:
-    """An identifier for each leaf: `network.layers[0].W` is W1 if that is unambiguous, else network_layers0_W."""
-    short = [_short(path) for path in paths]
-    return [
-        s if short.count(s) == 1 and (s == path or s not in paths) else identifier(path)
-        for s, path in zip(short, paths, strict=True)
-    ]
-
-
-def _short(path: str) -> str:
-    numbers = re.findall(r"\[(\d+)\]", path)
-    tail = re.search(r"(?:\.|\[')([^.\[\]']+)(?:'\])?$", path)
-    if tail and len(numbers) <= 1:
-        return identifier(tail.group(1)) + (str(int(numbers[0]) + 1) if numbers else "")
-    if numbers and len(numbers) == 1 and path.endswith("]"):
-        return identifier(path.partition("[")[0]) + str(int(numbers[0]) + 1)
-    return identifier(path)
 
 
 def _name_batch(graph: Graph) -> None:

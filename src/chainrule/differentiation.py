@@ -66,6 +66,7 @@ def trace_call(
     trace = new_trace(concrete=True, places=places)
     wrt_numbers: list[list[int]] = [[] for _ in chosen]
     traced: list[list] = []
+    identifiers = call.identifiers() if places else []
     for argument, group in enumerate(call.leaves):
         place = chosen.index(argument) if argument in chosen else None
         leaves = []
@@ -77,7 +78,7 @@ def trace_call(
                 continue
             tracer = trace.input(leaf)
             if places:
-                tracer.variable.name = call.paths(argument)[position]
+                tracer.variable.name = identifiers[argument][position]
             if place is not None:
                 wrt_numbers[place].append(tracer.number)
             leaves.append(tracer)

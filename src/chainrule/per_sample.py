@@ -146,12 +146,12 @@ def _all_at_once(function: Callable, call: Call, chosen: list[int], axes: dict[i
     stacked: list[int] = []
     inputs: list[Any] = []
     groups: list[list] = []
+    names = call.identifiers()
     for argument, group in enumerate(call.leaves):
-        paths = call.paths(argument)
         leaves = []
-        for path, leaf in zip(paths, group, strict=True):
+        for position, leaf in enumerate(group):
             if argument in chosen:
-                leaf = as_float_leaf(leaf, lambda path=path: path)
+                leaf = as_float_leaf(leaf, lambda a=argument, p=position: call.paths(a)[p])
             elif argument not in axes and not is_floating(leaf):
                 leaves.append(leaf)
                 continue
@@ -160,7 +160,7 @@ def _all_at_once(function: Callable, call: Call, chosen: list[int], axes: dict[i
                 axis = axes[argument]
                 dims = (*dims[:axis], 1, *dims[axis + 1 :])
                 value = _rows(leaf, axis)
-            tracer = trace.input(variable=Variable(dims, dtype_of(leaf), is_weak(leaf), path))
+            tracer = trace.input(variable=Variable(dims, dtype_of(leaf), is_weak(leaf), names[argument][position]))
             inputs.append(value)
             if argument in axes:
                 stacked.append(tracer.number)

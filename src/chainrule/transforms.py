@@ -82,6 +82,7 @@ def value_and_grad(function: Callable, wrt: Wrt = 0, *, has_aux: bool = False) -
     (np.float64(13.0), array([18.,  4.]))
     """
     names = parameter_names(function)
+    value_name = function_name(function) if function_name(function).isidentifier() else "value"
 
     def wrapper(*args, **kwargs):
         traced = trace_call(function, args, kwargs, wrt, names)
@@ -90,9 +91,11 @@ def value_and_grad(function: Callable, wrt: Wrt = 0, *, has_aux: bool = False) -
         gradients = backward(traced, [output], None)
         gradient = _as_arguments(traced, owned(gradients, _borrowed(traced)), isinstance(wrt, tuple))
         value = strip(traced, loss)
+        if isinstance(value, Recorder) and value.variable.name is None:  # type: ignore[attr-defined]
+            value.variable.name = value_name  # type: ignore[attr-defined]
         return ((value, strip(traced, aux)), gradient) if has_aux else (value, gradient)
 
-    wrapper.value_name = function_name(function) if function_name(function).isidentifier() else "value"  # type: ignore[attr-defined]
+    wrapper.value_name = value_name  # type: ignore[attr-defined]
     return named_like(function, wrapper, "value_and_grad")
 
 

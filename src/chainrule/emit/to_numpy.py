@@ -21,6 +21,7 @@ from chainrule.spelling import Text, dtype_name, identifier, index_text, literal
 WIDTH = 92  # an expression longer than this is cut into statements
 COLUMN = 54  # where comments begin
 INDENT = "    "
+TOLD_GUARDS = 6  # the sizes that a guard's message lists
 TOLD = frozenset(  # the rules that a comment names; the others only tidy up
     (
         "a quotient of exponentials is the softmax",
@@ -129,7 +130,8 @@ class _Writer:
         if not unique:
             return []
         conditions = [" ".join(fact) for fact in unique]
-        wanted = ", ".join(f"{left} {opposite[relation]} {right}" for left, relation, right in unique)
+        wanted = ", ".join(f"{left} {opposite[relation]} {right}" for left, relation, right in unique[:TOLD_GUARDS])
+        wanted += ", and so on" * (len(unique) > TOLD_GUARDS)
         return [*_wrapped("if ", conditions, " or ", ":"), *_raise(f"sizes must agree: {wanted}")]
 
     # -- sizes ---------------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ class _Algebra:
         if made is not None and made.primitive is shaping.CONVERT:
             source = made.inputs[0]
             if type(source) is int and self.r.graph.variables[source].weak:
-                return forms.variable(source)  # N itself, not N as an array
+                return self._operand_form(source, dtype)  # N itself, not N as an array
         if made is not None and made.primitive is shaping.BROADCAST_TO and not made.derived:
             return self._operand_form(made.inputs[0], dtype)
         return forms.variable(operand)
