@@ -227,9 +227,9 @@ def source(function: Callable, *args: Any, **kwargs: Any) -> str:
     <BLANKLINE>
     <BLANKLINE>
     def loss(w, X, y):
-        if X.shape[1] != w.shape[0] or y.shape[0] != X.shape[0]:
-            raise ValueError("sizes must agree: X.shape[1] == w.shape[0], y.shape[0] == X.shape[0]")
-    <BLANKLINE>
+        N = X.shape[0]
+        if X.shape[1] != w.shape[0] or y.shape[0] != N:
+            raise ValueError("sizes must agree: X.shape[1] == w.shape[0], y.shape[0] == N")
         return ((X @ w - y) ** 2).mean()
     <BLANKLINE>
     """

@@ -72,8 +72,8 @@ def per_sample_grad(
     ...     return np.mean((X @ w - y) ** 2)
     >>> X, y = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([1.0, 1.0])
     >>> per_sample_grad(loss)(np.zeros(2), X, y)
-    array([[-2., -0.],
-           [-0., -4.]])
+    array([[-2.,  0.],
+           [ 0., -4.]])
     """
     names = parameter_names(function)
     gradient = grad(function, wrt)

@@ -18,7 +18,7 @@ import numpy as np
 from chainrule.primitives.indexing import ARRAY, SLICE
 from chainrule.shapes import SizeExpr
 
-ATOM, POWER, UNARY, PRODUCT, SUM, SHIFT, AND, XOR, OR, COMPARE, TUPLE = range(11, 0, -1)
+ATOM, POWER, UNARY, PRODUCT, MATMUL, SUM, AND, XOR, OR, COMPARE = range(10, 0, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,20 @@ class Text:
 Spelling = Callable[..., Text]
 
 
-def _operator(sign: str, strength: int, *, right_loose: bool = True) -> Spelling:
+def _operator(sign: str, strength: int) -> Spelling:
     def spelled(operands, params, size) -> Text:
         left, right = operands
-        # a - (b - c) and a / (b * c) keep their brackets, (a - b) - c does not need them
-        bound = strength if right_loose else strength + 1
-        return Text(f"{left.within(strength)} {sign} {right.within(bound)}", strength)
+        # (a + b) + c is a + b + c, but a + (b + c) is another number in floating point: it keeps its brackets
+        return Text(f"{left.within(strength)} {sign} {right.within(strength + 1)}", strength)
 
     return spelled
+
+
+def _matmul(operands, params, size) -> Text:
+    # Python gives * and @ the same strength; a reader should not have to know
+    left, right = operands
+    first = left.code if left.strength == MATMUL else left.within(UNARY)
+    return Text(f"{first} @ {right.within(UNARY)}", MATMUL)
 
 
 def _comparison(sign: str) -> Spelling:
@@ -197,10 +203,10 @@ def _stop_gradient(operands, params, size) -> Text:
 
 SPELLINGS: dict[str, Spelling] = {
     "add": _operator("+", SUM),
-    "subtract": _operator("-", SUM, right_loose=False),
+    "subtract": _operator("-", SUM),
     "multiply": _operator("*", PRODUCT),
-    "divide": _operator("/", PRODUCT, right_loose=False),
-    "matmul": _operator("@", PRODUCT, right_loose=False),
+    "divide": _operator("/", PRODUCT),
+    "matmul": _matmul,
     "power": _power,
     "negative": _prefix("-"),
     "positive": _prefix("+"),
@@ -212,9 +218,9 @@ SPELLINGS: dict[str, Spelling] = {
     "less_equal": _comparison("<="),
     "equal": _comparison("=="),
     "not_equal": _comparison("!="),
-    "bitwise_and": _operator("&", AND, right_loose=False),
-    "bitwise_or": _operator("|", OR, right_loose=False),
-    "bitwise_xor": _operator("^", XOR, right_loose=False),
+    "bitwise_and": _operator("&", AND),
+    "bitwise_or": _operator("|", OR),
+    "bitwise_xor": _operator("^", XOR),
     "sum": _method("sum", "np.sum"),
     "mean": _method("mean", "np.mean"),
     "max": _method("max", "np.max"),

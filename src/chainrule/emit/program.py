@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from chainrule.errors import ShapeError
 from chainrule.graphs import Equation, Graph, Operand, describe
 from chainrule.primitives import control, indexing, linear_algebra, shaping
@@ -128,11 +130,17 @@ def _skip(graph: Graph, made: dict[int, Equation], operand: Operand, primitive) 
             operand = maker.inputs[0]
         elif maker.primitive is shaping.BROADCAST_TO and primitive.broadcasts:
             operand = maker.inputs[0]
-        elif maker.primitive is shaping.CONVERT and primitive.converts_from is not None:
+        elif maker.primitive is shaping.CONVERT and primitive.converts_from is not None and _promotes(graph, maker):
             operand = maker.inputs[0]
         else:
             break
     return operand
+
+
+def _promotes(graph: Graph, convert: Equation) -> bool:
+    """Whether a conversion keeps every value: what NumPy does by itself when dtypes meet."""
+    source = describe(graph, convert.inputs[0])
+    return getattr(source, "weak", True) or np.can_cast(source.dtype, convert.params[0])
 
 
 def _still_right(graph: Graph, equation: Equation, inputs: list[Operand]) -> bool:

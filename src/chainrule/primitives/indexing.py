@@ -204,9 +204,10 @@ def take(x, indices, axis=None, out=None, mode="raise"):
     """`np.take`: entries by number along an axis."""
     if out is not None or mode != "raise":
         raise UnsupportedError("np.take(..., out=, mode=) is not supported; index with integers in range")
-    if axis is None:
+    x = x if isinstance(x, Recorder) else np.asarray(x)
+    if axis is None or x.ndim == 0:
         x, axis = x.reshape((-1,)), 0
-    return index(x if isinstance(x, Recorder) else np.asarray(x), (slice(None),) * (axis % x.ndim) + (indices,))
+    return index(x, (slice(None),) * (axis % x.ndim) + (indices,))
 
 
 FAMILY = (INDEX, INDEX_ADD)

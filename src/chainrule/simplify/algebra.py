@@ -92,8 +92,8 @@ class _Algebra:
     def _operand_form(self, operand: Operand, dtype) -> Form | None:
         operand = self.r.now(operand)
         if isinstance(operand, Literal):
-            value = operand.value
-            return forms.number(value) if isinstance(value, (int, float, np.number)) and math.isfinite(value) else None
+            value = operand.value.item() if isinstance(operand.value, np.generic) else operand.value
+            return forms.number(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
         if operand in self.forms:
             form = self.forms[operand]
             small = form.size <= LIMIT and (operand in self.waiting or not self._wide(operand))
@@ -213,15 +213,20 @@ class _Algebra:
             return result
         if not outside and coefficient == 1 and len(inside) == 1 and inside[0] == (self.r.now(operand), 1):
             return None  # nothing to gain: a plain sum of a variable
-        inner = self._spell(Form(((tuple(inside), Fraction(1)),)), shape, self.r.graph.variables[operand].dtype)
         start = len(self.r.graph.equations)
         self.r.trace.step = equation.step
-        total = np.sum(inner, axis=axes, keepdims=keepdims)
+        inner = self._spell(Form(((tuple(inside), Fraction(1)),)), shape, self.r.graph.variables[operand].dtype)
+        own = self.r.shape(inner.number)
+        missing = len(shape) - len(own)  # axes along which only a broadcast made copies: counted, not summed
+        copies = [shape[axis] for axis in axes if axis < missing or own[axis - missing] != shape[axis]]
+        present = tuple(axis - missing for axis in axes if axis >= missing)
+        total = np.sum(inner, axis=present, keepdims=keepdims) if present else inner
         new = self.r.graph.equations[start:]
         del self.r.graph.equations[start:]
         for one in new:
             self.r.keep(one)
-        return forms.multiply(result, forms.variable(self.r.now(total.number)))  # type: ignore[arg-type]
+        summed = forms.variable(self.r.now(total.number))  # type: ignore[arg-type]
+        return forms.multiply(forms.multiply(result, self._count(copies)), summed)
 
     def _known_sum(self, form: Form, shape: tuple, axes: tuple, keepdims: bool) -> Form | None:
         """The sum of a form whose every term is a known row sum, or does not change along the axes."""
