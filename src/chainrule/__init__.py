@@ -1,6 +1,6 @@
 """chainrule: a backpropagation compiler that you can read."""
 
-from chainrule import nn, optim
+from chainrule import errors, nn, optim
 from chainrule.compilation import source
 from chainrule.jitting import jit
 from chainrule.per_sample import per_sample_grad
@@ -9,6 +9,7 @@ from chainrule.transforms import grad, hessian, hvp, jacobian, jvp, value_and_gr
 from chainrule.views import graph, paths
 
 __all__ = [
+    "errors",
     "grad",
     "graph",
     "hessian",

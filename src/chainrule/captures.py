@@ -43,7 +43,7 @@ class Captures:
                 self._visit(wrapped, depth)
             return
         self._seen.add(id(function))
-        if getattr(function, "__module__", "").partition(".")[0] in ("numpy", "chainrule"):
+        if (getattr(function, "__module__", None) or "").partition(".")[0] in ("numpy", "chainrule"):
             # a transform's wrapper: only the user's function inside matters
             if wrapped is not None:
                 self._visit(wrapped, depth)

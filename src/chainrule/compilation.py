@@ -103,7 +103,8 @@ def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | N
     for argument in range(len(call.leaves)):
         paths = call.paths(argument)
         for path, leaf in zip(paths, call.leaves[argument], strict=True):
-            if is_staged(leaf, path):
+            _check_kind(leaf, path)
+            if is_staged(leaf):
                 specs.append(Spec(path, getattr(leaf, "shape", ()), _dtype(leaf), type(leaf) is float))
                 leaf_paths.append(path)
     structures: list[Any] = []
@@ -111,7 +112,7 @@ def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | N
     def run(tracers: list):
         remaining = iter(tracers)
         groups = [
-            [next(remaining) if is_staged(leaf, "") else leaf for leaf in group] for group in call.leaves
+            [next(remaining) if is_staged(leaf) else leaf for leaf in group] for group in call.leaves
         ]
         call_args, call_kwargs = call.rebuild(groups)
         result = function(*call_args, **call_kwargs)
@@ -140,7 +141,7 @@ def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | N
         values[constants[number]] = original if found else value
     numbers = iter(graph.inputs)
     leaf_numbers = [
-        next(numbers) if is_staged(leaf, "") else None for group in call.leaves for leaf in group
+        next(numbers) if is_staged(leaf) else None for group in call.leaves for leaf in group
     ]
     return Compiled(
         identifier(name or function_name(function)),
@@ -155,16 +156,17 @@ def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | N
     )
 
 
-def is_staged(leaf: Any, path: str) -> bool:
+def is_staged(leaf: Any) -> bool:
     """Whether a leaf is an input of the staged program; ints are static."""
-    if type(leaf) is float or isinstance(leaf, (np.ndarray, np.generic)):
-        kind = getattr(leaf, "dtype", np.dtype(float)).kind
-        if kind not in "fiub":
-            raise DtypeError(f"{path} is of {leaf.dtype}: only real numbers and booleans can be staged")
-        return True
+    return type(leaf) is float or isinstance(leaf, (np.ndarray, np.generic))
+
+
+def _check_kind(leaf: Any, path: str) -> None:
     if isinstance(leaf, Recorder):
         raise ArgumentError("jit and source take values, not traced values")
-    return False
+    dtype = getattr(leaf, "dtype", None)
+    if dtype is not None and dtype.kind not in "fiub":
+        raise DtypeError(f"{path} is of {dtype}: only real numbers and booleans can be staged")
 
 
 def _dtype(leaf: Any) -> np.dtype:

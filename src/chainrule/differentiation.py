@@ -7,6 +7,7 @@ trace, a look-up and the backward pass.
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,13 +47,17 @@ class Traced:
     values: list[Any]
 
 
-@dataclass(slots=True)
+@dataclass
 class BackwardProgram:
-    """A compiled backward pass: which forward values it reads, and the program from these (and seeds) to cotangents."""
+    """A backward pass: which forward values it reads, and the program from these (and seeds) to cotangents."""
 
     graph: Graph
     residuals: list[int]
-    run: Callable
+
+    @functools.cached_property
+    def run(self) -> Callable:
+        """The compiled program."""
+        return compile_graph(self.graph)
 
 
 def trace_call(
@@ -192,8 +197,9 @@ def run_derived(traced: Traced, derive: Callable, seeds: list[Any], stack: int |
             if len(_programs) > CACHE_SIZE:
                 _programs.popitem(last=False)
     inputs = [traced.values[n] for n in program.residuals] + seeds
-    if any(isinstance(value, Recorder) for value in inputs):
-        return evaluate(program.graph, inputs)
+    base = traced.trace.base
+    if base is not None or any(isinstance(value, Recorder) for value in inputs):
+        return evaluate(program.graph, inputs, top=base)
     return program.run(inputs)
 
 
@@ -204,7 +210,7 @@ def _derived_program(graph: Graph, wrt: list[int], derive: Callable, stack: int 
     residuals = [n for n in program.inputs if n not in seeds]
     if stack is not None:
         program = simplify_graph(batch_graph(program, seeds, stack))
-    return BackwardProgram(program, residuals, compile_graph(program))
+    return BackwardProgram(program, residuals)
 
 
 def structural_key(graph: Graph, wrt: list[int], kind: Any) -> Any:

@@ -16,7 +16,7 @@ from chainrule.shapes import SizeExpr
 from chainrule.sizes import Size
 
 
-def evaluate(graph: Graph, arguments: Sequence[Any], *, everything: bool = False) -> Any:
+def evaluate(graph: Graph, arguments: Sequence[Any], *, everything: bool = False, top: Any = None) -> Any:
     """The outputs of a graph for these arguments (one for each input), or the value of every variable.
 
     Parameters
@@ -26,13 +26,15 @@ def evaluate(graph: Graph, arguments: Sequence[Any], *, everything: bool = False
         In the order of `graph.inputs`.
     everything : bool
         Return the list of all variables' values instead of the outputs.
+    top : Trace, optional
+        The trace that records even what depends on no traced value; default the highest among the arguments.
     """
     values: list[Any] = [None] * len(graph.variables)
     for number, value in graph.constants.items():
         values[number] = value
     for number, argument in zip(graph.inputs, arguments, strict=True):
         values[number] = argument
-    top = highest_trace(values)
+    top = highest_trace(values) or top
     size_of = bind_sizes(graph, arguments, top)
     for equation in graph.equations:
         operands = [values[i] if type(i) is int else i.value for i in equation.inputs]  # type: ignore[union-attr]
@@ -62,7 +64,8 @@ def highest_trace(values: Sequence[Any]) -> Any:
 
 def _record(top, primitive, operands, params, output, equation):
     recorded = any(isinstance(o, Recorder) for o in operands)
-    if not recorded and operands:
+    staged = top.base if top.concrete else top
+    if not recorded and operands and staged is None:
         return primitive.forward(*operands, *params)
     step = equation.step or top.step or Step(FORWARD_VALUE, output.name or "")
     traces = (top,) if top.base is None or top.base is top else (top, top.base)  # operands may all be of the lower one
@@ -70,7 +73,9 @@ def _record(top, primitive, operands, params, output, equation):
     for trace in traces:
         trace.step = step
     try:
-        if not recorded or output.weak:
+        if not recorded:  # made of captured arrays and sizes alone: part of the staged program all the same
+            value = (staged or top).record(primitive, tuple(operands), params, output.weak)
+        elif output.weak:
             value = top.record(primitive, tuple(operands), params, output.weak)
         else:
             value = apply(primitive, *operands, params=params)

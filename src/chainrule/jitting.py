@@ -15,14 +15,6 @@ from chainrule.pytree import LEAF, Recorder, unflatten
 from chainrule.shapes import SizeExpr
 
 _FAST_LIMIT = 1024
-_HOLDS = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-}
 
 
 class _Program:
@@ -57,7 +49,7 @@ class _Program:
             sides = [
                 s.evaluate(sizes.__getitem__) if isinstance(s, SizeExpr) else s for s in (guard.left, guard.right)
             ]
-            if not _HOLDS[guard.relation](*sides):
+            if not guard.holds(*sides):
                 return False
         return True
 
@@ -167,7 +159,7 @@ def _exact_key(args: tuple) -> Any:
 
 def _kind(leaf: Any) -> Any:
     """What a program depends on of one leaf."""
-    if is_staged(leaf, ""):
+    if is_staged(leaf):
         if type(leaf) is float:
             return float
         return (leaf.dtype, tuple(d if d < 2 else -1 for d in leaf.shape))

@@ -180,8 +180,8 @@ def _all_at_once(function: Callable, call: Call, chosen: list[int], axes: dict[i
     joint, _ = derive_vjp_one(trace.graph, numbers)
     program = simplify_graph(joint)
     program = simplify_graph(batch_graph(program, stacked, plain(count)))
-    if any(isinstance(value, Recorder) for value in (*inputs, *program.constants.values())):
-        return evaluate(program, inputs)
+    if base is not None or any(isinstance(value, Recorder) for value in (*inputs, *program.constants.values())):
+        return evaluate(program, inputs, top=base)
     return owned(compile_graph(program, "per_sample_grad")(inputs), inputs)
 
 

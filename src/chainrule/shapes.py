@@ -16,6 +16,7 @@ This file never looks at arrays.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -190,6 +191,16 @@ def divide_exactly(dividend, divisor):
     return _canonical(scope, quotient) if scope is not None else quotient.get((), 0)
 
 
+RELATIONS = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
 @dataclass(frozen=True)
 class Guard:
     """A fact about sizes that held in the trace: `left relation right`, and the line that asked for it."""
@@ -198,6 +209,10 @@ class Guard:
     relation: str
     right: object
     line: str = ""
+
+    def holds(self, left: int, right: int) -> bool:
+        """Whether the relation holds between these numbers."""
+        return RELATIONS[self.relation](left, right)
 
     def spell(self, name_of: Callable[[int], str]) -> str:
         """The guard as a Python condition."""

@@ -18,7 +18,7 @@ from chainrule.errors import UnsupportedError
 from chainrule.primitive import FUNCTIONS
 from chainrule.primitives.control import SIZE
 from chainrule.pytree import Recorder
-from chainrule.shapes import Guard, SizeExpr
+from chainrule.shapes import RELATIONS, Guard, SizeExpr
 
 INT64 = np.dtype(np.int64)
 
@@ -89,7 +89,7 @@ class Size(Recorder):
 
     # -- comparisons: decided by the contract, or guarded ---------------------------------------------------------
     def _compare(self, other: Any, relation: str):
-        compare = _RELATIONS[relation]
+        compare = RELATIONS[relation]
         if isinstance(other, Size):
             right: Any = other.expr
             if self.expr == right:
@@ -221,12 +221,4 @@ class Size(Recorder):
         return handler(*args, **kwargs)
 
 
-_RELATIONS = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 _OPPOSITES = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}

@@ -18,7 +18,9 @@ import numpy as np
 
 from chainrule.errors import ChainruleError, UnsupportedError
 from chainrule.graphs import Graph, Variable, validate
+from chainrule.labels import Labels
 from chainrule.primitives.control import ARANGE, EYE, FULL, SIZE
+from chainrule.primitives.shaping import RESHAPE
 from chainrule.shapes import SizeExpr, SizeScope
 from chainrule.sizes import INT64
 from chainrule.trace import Trace
@@ -73,7 +75,14 @@ def stage(function: Callable[[list], tuple[Any, list]], specs: Sequence[Spec]) -
         classes = [part for group in classes for part in _able(function, specs, first, group)]
         final = _attempt(function, specs, first, classes)
     if final is None:
-        classes, final = [], _record(function, specs, {}, dict(enumerate(first.scope.hints)))
+        classes, frozen = [], dict(enumerate(first.scope.hints))
+        final = _record(function, specs, {}, frozen)
+        if not _same_graph(final.graph, _record(function, specs, {}, frozen).graph):
+            raise UnsupportedError(
+                "the function gives another program each time it is staged: it draws random numbers, counts its calls, "
+                "or indexes a plain array with a traced integer array. Draw and look up outside and pass the result in, or "
+                "write cr.nn.one_hot(y, k) @ table for table[y]"
+            )
     free = {s for group in classes for s in group}
     notes = [
         f"axis {axis} of {name} is fixed at {first.scope.hints[s]}"
@@ -89,6 +98,7 @@ def _record(function, specs, changed: dict[int, int], frozen: dict[int, int], pl
     trace = new_trace(concrete=False, scope=scope, places=True)
     trace.base = trace
     trace.entered = []
+    trace.labels = Labels(trace)
     trace.plan = plan or {}
     leaves = []
     for spec in specs:
@@ -106,6 +116,7 @@ def _record(function, specs, changed: dict[int, int], frozen: dict[int, int], pl
         result, outputs = function(leaves)
         if trace.refusal is not None and isinstance(trace.refusal, UnsupportedError):
             raise trace.refusal
+        trace.labels.check()
         trace.graph.outputs = [trace.operand(o) for o in outputs]
     finally:
         entered, originals = trace.entered, trace.originals()
@@ -155,10 +166,26 @@ def _attempt(function, specs, first: _Recording, classes: list[list[int]]) -> _R
         if plan is None:
             return None
         final = first if not plan and not frozen else _record(function, specs, {}, frozen, plan)
-        again = _record(function, specs, changed, frozen, plan)
+        smallest = dict.fromkeys(free, 2)
+        large = {symbol: 16 * size + 1 for symbol, size in changed.items()}
+        for sizes in (changed, smallest, large):
+            if not _allowed(final.scope, sizes):
+                continue
+            again = _record(function, specs, sizes, frozen, plan)
+            if not _same_graph(final.graph, again.graph):
+                return None
     except (ChainruleError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, AssertionError):
         return None
-    return final if _same_graph(final.graph, again.graph) else None
+    return final
+
+
+def _allowed(scope: SizeScope, sizes: dict[int, int]) -> bool:
+    """Whether the guards hold at these sizes."""
+
+    def value(dim: Any) -> Any:
+        return dim.evaluate(lambda s: sizes.get(s, scope.hints[s])) if isinstance(dim, SizeExpr) else dim
+
+    return all(guard.holds(value(guard.left), value(guard.right)) for guard in scope.guards)
 
 
 def _same_graph(one: Graph, other: Graph) -> bool:
@@ -290,8 +317,15 @@ def _lift_array(a: np.ndarray, b: np.ndarray, numbers):
     if a.size and b.size and (a == a.flat[0]).all() and (b == a.flat[0]).all():
         value = a.flat[0].item()
         return lambda trace: trace.record(FULL, (), (value, resolve_params(dims, trace.scope), a.dtype))
-    if a.ndim == 1 and np.array_equal(a, np.arange(len(a))) and np.array_equal(b, np.arange(len(b))):
-        return lambda trace: trace.record(ARANGE, (), (resolve_params(dims[0:1], trace.scope)[0], a.dtype))
+    long = [axis for axis, size in enumerate(a.shape) if size != 1]
+    if len(long) == 1 and np.array_equal(a.ravel(), np.arange(a.size)) and np.array_equal(b.ravel(), np.arange(b.size)):
+
+        def counting(trace: Trace) -> Tracer:
+            shape = resolve_params(dims, trace.scope)
+            numbers = trace.record(ARANGE, (), (shape[long[0]], a.dtype))
+            return numbers if len(shape) == 1 else trace.record(RESHAPE, (numbers,), (shape,))
+
+        return counting
     if a.ndim == 2 and np.array_equal(a, np.eye(*a.shape)) and np.array_equal(b, np.eye(*b.shape)):
         return lambda trace: trace.record(EYE, (), (resolve_params(dims[0:1], trace.scope)[0], a.dtype))
     raise _Different

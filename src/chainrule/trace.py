@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -70,11 +71,13 @@ class Trace:
         "entered",
         "graph",
         "kept",
+        "labels",
         "level",
         "places",
         "plan",
         "refusal",
         "scope",
+        "sources",
         "step",
         "tracer_class",
         "values",
@@ -94,6 +97,8 @@ class Trace:
         self.step: Step | None = None  # stamped on equations while a derivation rule runs
         self.tracer_class = tracer_class
         self.base: Trace | None = None  # the staged trace under this one, or itself
+        self.sources: dict[int, tuple[Any, Any]] = {}  # id of a copy that a nested trace made -> (copy, original)
+        self.labels: Any = None  # while staging: stand-ins for integer arrays (`labels.py`)
         self.entered: list[Any] | None = None  # while staging: every literal, constant and parameter, in order
         self.plan: dict[int, Any] = {}  # what the second trace found to follow a size, by place in that order
         self.refusal: ChainruleError | None = None  # the last one: NumPy sometimes swallows it
@@ -124,6 +129,10 @@ class Trace:
                 self.constant_numbers[key] = number
                 self.graph.constants[number] = value
             return number
+        if self.base is not None and self.base.labels is not None:
+            found = self.base.labels.recognise(value)
+            if found is not None:
+                return self.operand(found)  # type: ignore[return-value]
         key = id(value)
         number = self.constant_numbers.get(key)
         if number is not None:
@@ -136,6 +145,8 @@ class Trace:
                 f"an array of dtype {kept.dtype} met a traced value ({self.line()}); only real numbers and booleans can"
             )
         kept.flags.writeable = False
+        if self.base is not None and self.base is not self and kept is not value:
+            self.base.sources[id(kept)] = (kept, value)
         number = self._number(Variable(kept.shape, kept.dtype), kept)
         self.kept.append(value)
         self.constant_numbers[key] = number
@@ -308,8 +319,12 @@ class Trace:
     def _entering(self, operands: tuple, params: tuple) -> tuple[tuple, tuple]:
         """Operands and parameters with what follows a size lifted to it."""
         replaced = []
+        labels = self.base.labels if self.base is not None else None
         for o in operands:
-            if isinstance(o, _NUMBERS) and type(o) is not bool or isinstance(o, np.ndarray):
+            found = labels.recognise(o) if labels is not None and isinstance(o, np.ndarray) else None
+            if found is not None:
+                o = found
+            elif isinstance(o, _NUMBERS) and type(o) is not bool or isinstance(o, np.ndarray):
                 lifted = None if type(o) is Size else self._enter(o)
                 o = o if lifted is None else lifted
             replaced.append(o)
@@ -363,7 +378,8 @@ class Trace:
         if frame is None:
             return None, None
         place = place_of(frame.f_code, frame.f_lasti)
-        name = assigned_name(frame, ENGINE, BORDERS)
+        # a derived equation is named after what it is derived from, not by the line that asked for the derivative
+        name = assigned_name(sys._getframe(), ENGINE, BORDERS) if self.step is None else None
         return Origin(place.filename, place.line, place.function, self.calls), name
 
     def line(self) -> str:
@@ -389,7 +405,8 @@ class Trace:
     def originals(self) -> dict[int, Any]:
         """The user's array behind each captured constant."""
         known = {id(value): value for value in self.kept}
-        return {number: known[key] for key, number in self.constant_numbers.items() if key in known}
+        result = {number: known[key] for key, number in self.constant_numbers.items() if key in known}
+        return {number: self.sources.get(id(value), (None, value))[1] for number, value in result.items()}
 
     # -- the end -------------------------------------------------------------------------------------------------
     def close(self) -> None:

@@ -172,11 +172,14 @@ class Tracer(Recorder):
             self._refuse(name, _instead(function.__name__))
         return self._as_one(handler, *args, **kwargs)
 
-    def __array__(self, dtype=None, copy=None) -> NoReturn:
+    def __array__(self, dtype=None, copy=None):
         if self.dtype.kind in "iu":
+            labels = self.trace.labels
+            if labels is not None:
+                return labels.hand_out(self)
             self._refuse(
                 "turning a traced integer array into a plain array (indexing a plain array with it?)",
-                "np.take(table, y, axis=0), or cr.nn.one_hot(y, k) for np.eye(k)[y]",
+                "cr.nn.one_hot(y, k) @ table for table[y]",
             )
         self._refuse(
             "turning a traced value into a plain array (np.array, np.asarray, np.full, a list of traced values)",
@@ -213,6 +216,9 @@ class Tracer(Recorder):
         self._refuse("complex() of a traced value", "real arithmetic")
 
     def __index__(self) -> NoReturn:
+        if self.ndim and self.trace.labels is not None:
+            # NumPy asks this first of table[y], then __array__, which decides
+            raise UnsupportedError("an array with axes cannot be an index of a plain list; write np.take(x, i, axis)")
         self._refuse("using a traced value as an index of a plain list or array, or in range()", "np.take(x, i, axis)")
 
     def item(self, *args) -> NoReturn:

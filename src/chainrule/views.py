@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chainrule.arguments import parameter_names
+from chainrule.arguments import function_name, parameter_names
 from chainrule.derivation.paths import Paths, paths_of
 from chainrule.differentiation import Traced, output_operand, trace_call
 from chainrule.emit.program import number_names
@@ -49,7 +49,9 @@ def trace_for_view(function: Callable, args: tuple, kwargs: dict) -> Traced:
     return traced
 
 
-def paths(function: Callable, *args: Any, nodes: Sequence[str] | None = None, **kwargs: Any) -> Paths:
+def paths(
+    function: Callable, *args: Any, nodes: str | Sequence[str] | None = None, of: str | None = None, **kwargs: Any
+) -> Paths:
     """The ways from the arguments to the output, with the partial derivatives on them.
 
     Parameters
@@ -58,8 +60,10 @@ def paths(function: Callable, *args: Any, nodes: Sequence[str] | None = None, **
         Returns one number.
     *args, **kwargs
         Real values; Python ints are taken as floats.
-    nodes : sequence of str, optional
+    nodes : str or sequence of str, optional
         The named variables to show; default all that the function names.
+    of : str, optional
+        The variable whose derivatives are taken, `z[0,1]` for an entry; default the function's result.
 
     Returns
     -------
@@ -80,4 +84,6 @@ def paths(function: Callable, *args: Any, nodes: Sequence[str] | None = None, **
     """
     args = tuple(float(a) if type(a) is int else a for a in args)
     traced = trace_for_view(function, args, kwargs)
-    return paths_of(traced.trace.graph, traced.values, nodes=nodes)
+    name = function_name(function)
+    traced.trace.graph.output_names = [name] if name.isidentifier() else []
+    return paths_of(traced.trace.graph, traced.values, nodes=nodes, of=of)

@@ -83,14 +83,12 @@ class Network:
         reduction = "half_none" if self.case["loss"]["reduction"].startswith("half") else "none"
         return factor * self.reduced(Zs[-1], As[-1], Y, reduction)
 
+    def cost_of_all(self, X, Y, W, b):
+        """The sum of the costs: batch_factor is not in it."""
+        return np.sum(self.costs(X, Y, W, b))
+
     def scalar(self, X, Y, W, b):
         return self.loss(X, Y, W, b)[0]
-
-    def row(self, i):
-        """Sample i alone, still with its batch axis."""
-        X = self.X[:, i : i + 1] if self.column else self.X[i : i + 1]
-        Y = self.Y[i : i + 1] if self.Y.ndim == 1 or not self.column else self.Y[:, i : i + 1]
-        return X, Y
 
 
 def array(values):
@@ -160,12 +158,10 @@ def check_per_sample(case, net):
     want = case.get("per_sample")
     if want is None:
         return
-    N = case["batch"]
-    gradient = cr.grad(lambda X, Y, W, b: np.sum(net.costs(X, Y, W, b)), wrt=("W", "b"))
-    rows = [gradient(*net.row(i), net.W, net.b) for i in range(N)]
-    for layer in range(len(net.W)):
-        agree(case, np.stack([dW[layer] for dW, _ in rows]), want["dW"][layer], f"per-sample dW_{layer + 1}")
-        agree(case, np.stack([db[layer] for _, db in rows]), want["db"][layer], f"per-sample db_{layer + 1}")
+    batched = {"X": net.batch_axis, "Y": 0 if net.Y.ndim == 1 else net.batch_axis}
+    dW, db = cr.per_sample_grad(net.cost_of_all, wrt=("W", "b"), batched=batched)(net.X, net.Y, net.W, net.b)
+    agree_lists(case, dW, want["dW"], "per-sample dW")
+    agree_lists(case, db, want["db"], "per-sample db")
     for part, zeros in (("dZ", 0), ("dA", 1)):  # the un-normalised signals of the posts
         if part not in want or (part == "dA" and net.logits):
             continue

@@ -31,7 +31,7 @@ from chainrule.primitives.reduction import MAX, MIN
 
 LISTED = 1000  # paths that are listed for one node; the number of all of them is exact
 EXPANDED = 64  # entries up to which an array is taken apart
-BLOCK = 2048  # seeds that one pass counts at once
+BLOCK = 8192  # seeds that one pass counts at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +302,7 @@ def paths_of(
         The value of each variable in that trace.
     nodes : names, optional
         The variables to keep as nodes, beside the output; all named ones by default. A name that was bound several
-        times, as in a loop, stands for all its bindings, `h_2` for the second one.
+        times, as in a loop, stands for all its bindings; `h2` is the second one.
     of : str, optional
         The node that is the output (an entry of a small array as `z[0,1]`); by default the function's one result.
 
@@ -311,7 +311,7 @@ def paths_of(
     ArgumentError
         If `nodes` or `of` name nothing, or the output is not one number.
     """
-    names = node_names(graph, of is None)
+    names = node_names(graph)
     chosen = _chosen(names, nodes)
     target, entry = _output(graph, names, of)
     chosen[target] = names[target]
@@ -337,41 +337,38 @@ def paths_of(
     )
 
 
-def node_names(graph: Graph, with_output: bool = True) -> dict[int, str]:
-    """A unique name for each floating variable that the user named; bindings of one name are numbered."""
-    named: dict[str, list[int]] = {}
-    made = [*graph.inputs, *(e.output for e in graph.equations)]
-    for number in made:
+def node_names(graph: Graph) -> dict[int, str]:
+    """A unique name for each floating variable that the user named, and for the output; a name bound again is numbered."""
+    found: dict[int, str] = {}
+    for number in (*graph.inputs, *(e.output for e in graph.equations)):
         variable = graph.variables[number]
         if variable.name is not None and variable.dtype.kind == "f":
-            named.setdefault(variable.name, []).append(number)
-    result: dict[int, str] = {}
-    for name, numbers in named.items():
-        if len(numbers) == 1:
-            result[numbers[0]] = name
-    taken = set(result.values())
-    for name, numbers in named.items():
-        if len(numbers) > 1:
-            for count, number in enumerate(numbers, 1):
-                face = f"{name}_{count}"
-                result[number] = face if face not in taken else f"{name}__{count}"
-    if with_output:
-        for place, output in enumerate(graph.outputs):
-            if type(output) is int and output not in result:
-                known = graph.output_names[place] if place < len(graph.output_names) else "output"
-                result[output] = known if known not in taken else f"{known}_out"
-    return result
+            found[number] = variable.name
+    for place, output in enumerate(graph.outputs):
+        if type(output) is int and output not in found:
+            found[output] = graph.output_names[place] if place < len(graph.output_names) else "output"
+    bound: dict[str, int] = {}
+    for name in found.values():
+        bound[name] = bound.get(name, 0) + 1
+    taken, count = set(bound), dict.fromkeys(bound, 0)
+    for number, name in found.items():
+        while bound[name] > 1 and found[number] in taken:
+            count[name] += 1
+            found[number] = f"{name}{'_' if name[-1].isdigit() else ''}{count[name]}"
+        taken.add(found[number])
+    return found
 
 
 def _chosen(names: dict[int, str], nodes: str | Iterable[str] | None) -> dict[int, str]:
     if nodes is None:
         return dict(names)
-    wanted = {nodes} if isinstance(nodes, str) else set(nodes)
-    chosen = {n: face for n, face in names.items() if face in wanted or re.sub(r"_+\d+$", "", face) in wanted}
-    found = {face for face in chosen.values()} | {re.sub(r"_+\d+$", "", face) for face in chosen.values()}
-    missing = sorted(wanted - found)
-    if missing:
-        raise ArgumentError(f"nodes names {missing[0]!r}; the named variables are {', '.join(names.values())}")
+    chosen: dict[int, str] = {}
+    for wanted in dict.fromkeys((nodes,) if isinstance(nodes, str) else nodes):
+        exact = {n: face for n, face in names.items() if face == wanted}
+        bindings = {n: face for n, face in names.items() if re.sub(r"_?\d+$", "", face) == wanted}
+        if not (exact or bindings):
+            raise ArgumentError(f"nodes names {wanted!r}; the named variables are {', '.join(names.values())}")
+        chosen.update(exact or bindings)
     return chosen
 
 
@@ -400,8 +397,8 @@ def _entries(name: str, value: Any, expanded: bool) -> list[str]:
 
 
 def _complete(graph: Graph, values: Sequence[Any]) -> list[Any]:
-    """The values, with those that the trace recorded without computing them (broadcasts, conversions)."""
-    complete = list(values)
+    """The values as NumPy's, with those that the trace recorded without computing them (broadcasts, conversions)."""
+    complete = [np.asarray(v)[()] if isinstance(v, (bool, int, float)) else v for v in values]
     for equation in graph.equations:
         if complete[equation.output] is None:
             operands = [complete[i] if type(i) is int else i.value for i in equation.inputs]  # type: ignore[union-attr]

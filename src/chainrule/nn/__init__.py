@@ -34,6 +34,7 @@ from chainrule.nn.losses import (
     softmax_cross_entropy,
 )
 from chainrule.nn.network import Network, mlp
+from chainrule.primitives.control import one_hot
 
 __all__ = [
     "Dense",
@@ -52,6 +53,7 @@ __all__ = [
     "logsumexp",
     "mean_squared_error",
     "mlp",
+    "one_hot",
     "relu",
     "sigmoid",
     "sigmoid_cross_entropy",

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.errors import ShapeError, UnsupportedError
 from chainrule.primitive import apply, handles, linear
 from chainrule.pytree import Recorder
-from chainrule.shapes import SizeExpr, broadcast_shapes, hint_of
+from chainrule.shapes import Guard, SizeExpr, broadcast_shapes, hint_of
 
 ARRAY, SLICE = "array", "slice"
 
@@ -55,18 +55,24 @@ def _positions(item):
     if isinstance(item, Recorder):
         if item.dtype.kind == "b":
             mask = item.known_value("an index with a mask picks as many entries as the mask has True; use np.where")
-            return np.nonzero(mask)
+            return np.nonzero(_of_axes(mask))
         if item.dtype.kind not in "iu":
             raise UnsupportedError(f"an index must be of integers, not {item.dtype}")
         return (item,)
     array = np.asarray(item)
     if array.dtype.kind == "b":
-        return np.nonzero(array)
+        return np.nonzero(_of_axes(array))
     if array.size == 0:
         array = array.astype(np.intp)
     if array.dtype.kind not in "iu":
         raise UnsupportedError(f"an index must be of integers, slices or masks, not {array.dtype}")
     return (array,)
+
+
+def _of_axes(mask):
+    if np.ndim(mask) == 0:
+        raise UnsupportedError("one truth value among several indices is not supported; write x[None] or x[0:0]")
+    return mask
 
 
 def indexed_shape(x, *arrays_and_template):
@@ -129,6 +135,10 @@ def sliced(size, start, stop, step):
     high = size if stop is None else stop if hint_of(stop) >= 0 else size + stop
     if not 0 <= hint_of(low) <= hint_of(high) <= hint_of(size):
         return _specialised(size, start, stop, step)
+    for small, large in ((low, high), (high, size)):
+        dim = large if isinstance(large, SizeExpr) else small
+        if isinstance(dim, SizeExpr) and small != large:
+            dim.scope.guards.append(Guard(large, ">=", small))
     return high - low
 
 
@@ -193,8 +203,15 @@ INDEX_ADD = linear(
 )
 
 
+def _is_single_truth(key):
+    return isinstance(key, (bool, np.bool_)) or (getattr(key, "dtype", None) == np.bool_ and key.ndim == 0)
+
+
 def index(x, key):
     """`x[key]` of a traced value, or with a traced index."""
+    if _is_single_truth(key):  # x[True] is x with a new first axis, x[False] nothing of it
+        truth = key.known_value("an index that is one truth value") if isinstance(key, Recorder) else key
+        return index(x, (None,)) if truth else index(x, (None,))[0:0]
     template, arrays = make_template(key, x.ndim)
     return apply(INDEX, x, *arrays, params=(template,))
 

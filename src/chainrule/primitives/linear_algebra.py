@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.errors import ShapeError
 from chainrule.primitive import UFUNCS, apply, handles, linear, ufunc_dtype, weak_type
+from chainrule.pytree import Recorder
 from chainrule.shapes import broadcast_shapes, same_dim, str_shape
 
 
@@ -88,9 +89,9 @@ def matmul(a, b):
     if a.ndim <= 2 and b.ndim <= 2 or (b.ndim == 2 and a.ndim > 2):
         return apply(MATMUL, a, b)
     if a.ndim == 1:
-        return np.squeeze(matmul(np.expand_dims(a, 0), b), -2)
+        return _own(np.squeeze(matmul(np.expand_dims(a, 0), b), -2))
     if b.ndim == 1:
-        return np.squeeze(matmul(a, np.expand_dims(b, 1)), -1)
+        return _own(np.squeeze(matmul(a, np.expand_dims(b, 1)), -1))
     stack = broadcast_shapes(a.shape[:-2], b.shape[:-2])
     if len(a.shape[:-2]) != len(stack) or a.shape[:-2] != stack:
         a = np.broadcast_to(a, (*stack, *a.shape[-2:]))
@@ -116,7 +117,14 @@ def dot(a, b, out=None):
     columns = np.transpose(b, (last - 1, *range(last - 1), last))  # (inner, the rest of b)
     rows = a if a.ndim == 1 else a.reshape((math.prod(a.shape[:-1]), a.shape[-1]))
     flat = matmul(rows, columns.reshape((b.shape[last - 1], math.prod(columns.shape[1:]))))
-    return flat.reshape((*a.shape[:-1], *b.shape[:-2], b.shape[-1]))
+    return _own(flat.reshape((*a.shape[:-1], *b.shape[:-2], b.shape[-1])))
+
+
+def _own(product):
+    """A product that ends with a view of something nobody else sees can be written in place, as NumPy's can."""
+    if isinstance(product, Recorder):
+        product.fresh = True
+    return product
 
 
 def inverse_axes(axes):

@@ -18,7 +18,7 @@ import numpy as np
 
 from chainrule.graphs import Equation, Graph, Literal, Operand, Step
 from chainrule.primitives import arithmetic, control, exponential, reduction, shaping, special
-from chainrule.shapes import SizeExpr, hint_of
+from chainrule.shapes import SizeExpr
 from chainrule.simplify import forms
 from chainrule.simplify.forms import LIMIT, Form
 from chainrule.simplify.rewriting import Rewriting
@@ -351,11 +351,12 @@ class _Algebra:
         return (forms.add if made.primitive is arithmetic.ADD else forms.subtract)(*parts)  # type: ignore[arg-type]
 
     def _weight(self, shape: tuple):
-        full = math.prod(map(hint_of, shape)) or 1
+        """The size of a variable beside an array of that shape: by axes, not by numbers, so that sizes stay free."""
+        full = _long_axes(shape)
 
         def weight(base: int) -> float:
-            entries = self.r.entries(base)
-            return 0.01 if not self.r.shape(base) else max(0.01, min(1.0, entries / full))
+            own = self.r.shape(base)
+            return 0.01 if not own else 1.0 if _long_axes(own) >= full else 0.1
 
         return weight
 
@@ -388,6 +389,10 @@ class _Algebra:
         return _assemble(above, below, scalars_above, scalars_below, coefficient)
 
 
+def _long_axes(shape: tuple) -> int:
+    return sum(1 for dim in shape if dim != 1)
+
+
 def _number(value: Fraction) -> int | float:
     return int(value) if value.denominator == 1 else float(value)
 
@@ -407,7 +412,7 @@ def _assemble(above, below, scalars_above, scalars_below, coefficient: Fraction)
         for one in scalars_below:
             scalar = scalar / one
     total: Any = None
-    for one in sorted(above, key=lambda x: math.prod(map(hint_of, x.variable.shape))):
+    for one in sorted(above, key=lambda x: _long_axes(x.variable.shape)):
         total = one if total is None else total * one
     if total is None:
         total = scalar

@@ -112,12 +112,6 @@ class Rewriting(Builder):
         scope = self.graph.scope
         return tuple(map(scope.resolve, shape)) if scope is not None else shape
 
-    def entries(self, operand: Operand) -> int:
-        """The number of entries in the trace."""
-        total = 1
-        for dim in self.shape(operand):
-            total *= hint_of(dim)
-        return total
 
     def constant_number(self, operand: Operand) -> float | int | None:
         """The number, if an operand is a literal or an array of one number."""
