@@ -174,23 +174,20 @@ def _dtype(leaf: Any) -> np.dtype:
 
 
 def _name_batch(graph: Graph) -> None:
-    """Call the axis N that the loss reduces over, unless the user named it."""
+    """Call the axis N that the loss averages over (else the one that it sums over), unless the user named it."""
     scope = graph.scope
     if scope is None:
         return
-    for equation in reversed(graph.equations):
-        if equation.step is not None or equation.primitive not in (MEAN, SUM):
-            continue
-        source = equation.inputs[0]
-        if type(source) is not int or graph.variables[equation.output].shape:
-            continue
-        for axis in equation.params[0]:
-            dim = scope.resolve(graph.variables[source].shape[axis])
-            symbol = dim.symbol if isinstance(dim, SizeExpr) else None
-            if symbol is not None:
-                taken = {v.name for v in graph.variables} | set(scope.names.values())
-                if symbol not in scope.names and "N" not in taken:
-                    scope.names[symbol] = "N"
+    for primitive in (MEAN, SUM):
+        for equation in graph.equations:
+            source = equation.inputs[0] if equation.inputs else None
+            if equation.step is not None or equation.primitive is not primitive or type(source) is not int:
+                continue
+            dims = [scope.resolve(graph.variables[source].shape[axis]) for axis in equation.params[0]]
+            symbols = [dim.symbol for dim in dims if isinstance(dim, SizeExpr) and dim.symbol is not None]
+            if symbols and not graph.variables[equation.output].shape:
+                if "N" not in {v.name for v in graph.variables} | set(scope.names.values()):
+                    scope.names.setdefault(symbols[0], "N")
                 return
 
 

@@ -31,6 +31,7 @@ from chainrule.graphs import Variable
 from chainrule.pytree import Recorder, tree_map, unflatten
 from chainrule.run import compile_graph
 from chainrule.simplify.passes import simplify_graph
+from chainrule.shapes import SizeExpr
 from chainrule.trace import dims_of, dtype_of, is_weak, plain
 from chainrule.tracer import new_trace
 from chainrule.transforms import grad, named_like
@@ -140,6 +141,8 @@ def _sample_count(call: Call, axes: dict[int, int]) -> Any:
 def _all_at_once(function: Callable, call: Call, chosen: list[int], axes: dict[int, int], count: Any) -> list[Any]:
     """Trace one row, derive its gradient, run it on the stack of rows."""
     scope, base = nested_in(call)
+    if type(plain(count)) is SizeExpr and plain(count).symbol is not None:
+        scope.names.setdefault(plain(count).symbol, "N")
     trace = new_trace(concrete=False, scope=scope, places=base is not None)
     trace.base = base
     numbers: list[int] = []  # of the differentiated leaves

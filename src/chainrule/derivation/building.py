@@ -39,6 +39,14 @@ class Builder:
         """The variable or literal that a rule's result stands for."""
         return self.trace.operand(value)
 
+    def shape(self, operand: Operand) -> tuple:
+        """The shape of an operand as numbers and resolved sizes."""
+        if type(operand) is not int:
+            return ()
+        shape = self.graph.variables[operand].shape
+        scope = self.graph.scope
+        return tuple(map(scope.resolve, shape)) if scope is not None else shape
+
     def full(self, number, shape, dtype):
         """An array of one number."""
         return self.trace.record(FULL, (), (number, shape, dtype))

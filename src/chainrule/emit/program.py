@@ -65,7 +65,7 @@ def number_names(graph: Graph) -> None:
     bound: dict[str, list[int]] = {}
     for equation in graph.equations:
         name = graph.variables[equation.output].name
-        if name:
+        if name and equation.step is None:  # what is derived is named after these
             bound.setdefault(name, []).append(equation.output)
     for name, numbers in bound.items():
         if len(numbers) == 1 and name not in inputs:

@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.derivation.building import Builder
-from chainrule.graphs import Equation, Graph, Literal, Operand, Step
+from chainrule.graphs import FORWARD_VALUE, Equation, Graph, Literal, Operand, Step
 from chainrule.primitive import apply
 from chainrule.primitives import arithmetic, comparison, control, exponential, indexing, reduction, shaping, special
 
@@ -51,6 +51,7 @@ class _Recognition(Builder):
                     self.sigmoids[equation.output] = self.now(equation.inputs[0])
                 if not any(type(i) is int and i in self.moved for i in equation.inputs):
                     continue
+                self.trace.step = Step(FORWARD_VALUE, name or "")
                 value = self.trace.record(
                     equation.primitive, tuple(map(self.current, equation.inputs)), equation.params
                 )
@@ -173,8 +174,7 @@ class _Recognition(Builder):
         return self._make_sigmoid(self.current(exp.inputs[0]))
 
     def _mismatch(self, inner: Equation, outer: Equation) -> bool:
-        variables = self.graph.variables
-        return variables[inner.output].shape != variables[outer.output].shape
+        return self.shape(inner.output) != self.shape(outer.output)
 
     def _make_sigmoid(self, logit):
         A = apply(special.SIGMOID, logit)
@@ -236,7 +236,7 @@ class _Recognition(Builder):
         return self._log_sum_exp(x)
 
     def _same_size(self, exp: Equation, x: Operand) -> bool:
-        return type(x) is int and self.graph.variables[exp.output].shape == self.graph.variables[x].shape
+        return self.shape(exp.output) == self.shape(x)
 
     def _log_sum_exp(self, x: Operand):
         total = self.made.get(self.now(x)) if type(x) is int else None  # type: ignore[arg-type]

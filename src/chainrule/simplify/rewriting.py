@@ -11,7 +11,6 @@ from typing import Any
 from chainrule.derivation.building import Builder
 from chainrule.graphs import Equation, Graph, Literal, Operand, Step
 from chainrule.primitives.control import FULL
-from chainrule.shapes import hint_of
 
 
 class Rewriting(Builder):
@@ -104,15 +103,6 @@ class Rewriting(Builder):
         return graph
 
     # -- questions that rules ask --------------------------------------------------------------------------------
-    def shape(self, operand: Operand) -> tuple:
-        """The shape as numbers and resolved sizes."""
-        if type(operand) is not int:
-            return ()
-        shape = self.graph.variables[operand].shape
-        scope = self.graph.scope
-        return tuple(map(scope.resolve, shape)) if scope is not None else shape
-
-
     def constant_number(self, operand: Operand) -> float | int | None:
         """The number, if an operand is a literal or an array of one number."""
         if isinstance(operand, Literal):
