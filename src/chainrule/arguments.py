@@ -45,6 +45,10 @@ class Call:
         names = iter(parameter_identifiers([path for group in paths for path in group]))
         return [[next(names) for _ in group] for group in paths]
 
+    def path(self, argument: int, position: int) -> str:
+        """The path of one leaf."""
+        return self.paths(argument)[position]
+
     def paths(self, argument: int) -> list[str]:
         """The path of each leaf of one argument."""
         if self.structures[argument] is LEAF:

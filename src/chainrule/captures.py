@@ -8,6 +8,7 @@ the array itself.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -35,7 +36,7 @@ class Captures:
 
     def _visit(self, function: Any, depth: int) -> None:
         if isinstance(function, MethodType):
-            self._note("self", lambda f=function: f.__self__, depth)
+            self._note("self", partial(getattr, function, "__self__"), depth)
             function = function.__func__
         wrapped = getattr(function, "__wrapped__", None)
         if not isinstance(function, FunctionType) or id(function) in self._seen or depth == 0:
@@ -49,10 +50,10 @@ class Captures:
                 self._visit(wrapped, depth)
             return
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            self._note(name, lambda cell=cell: _contents(cell), depth)
+            self._note(name, partial(_contents, cell), depth)
         for name in _global_names(function.__code__):
             if name in function.__globals__:
-                self._note(name, lambda g=function.__globals__, name=name: g.get(name), depth)
+                self._note(name, partial(function.__globals__.get, name), depth)
 
     def _note(self, name: str, read: Callable[[], Any], depth: int) -> None:
         value = read()

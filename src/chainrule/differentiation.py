@@ -77,7 +77,7 @@ def trace_call(
         leaves = []
         for position, leaf in enumerate(group):
             if place is not None:
-                leaf = as_float_leaf(leaf, lambda a=argument, p=position: call.paths(a)[p])
+                leaf = as_float_leaf(leaf, functools.partial(call.path, argument, position))
             elif not is_floating(leaf):
                 leaves.append(leaf)
                 continue

@@ -171,7 +171,7 @@ class Graph:
         """A graph whose lists can be changed without touching this one; equations are shared."""
         return replace(
             self,
-            variables=[replace(v) for v in self.variables],
+            variables=[Variable(v.shape, v.dtype, v.weak, v.name, v.depth) for v in self.variables],
             inputs=list(self.inputs),
             equations=list(self.equations),
             outputs=list(self.outputs),

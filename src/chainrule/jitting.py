@@ -46,10 +46,10 @@ class _Program:
             if sizes.get(symbol, value) != value:
                 return False
         for guard in scope.guards:
-            sides = [
+            left, right = (
                 s.evaluate(sizes.__getitem__) if isinstance(s, SizeExpr) else s for s in (guard.left, guard.right)
-            ]
-            if not guard.holds(*sides):
+            )
+            if not guard.holds(left, right):
                 return False
         return True
 
@@ -145,7 +145,7 @@ def jit(function: Callable) -> Callable:
 
 def _exact_key(args: tuple) -> Any:
     """dtypes and shapes of plain array arguments; None when an argument is anything else."""
-    parts = []
+    parts: list[Any] = []
     for arg in args:
         kind = type(arg)
         if kind is np.ndarray:

@@ -8,6 +8,7 @@ stacked matrix product. Where a primitive cannot run on a stack, or Python decid
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -154,7 +155,7 @@ def _all_at_once(function: Callable, call: Call, chosen: list[int], axes: dict[i
         leaves = []
         for position, leaf in enumerate(group):
             if argument in chosen:
-                leaf = as_float_leaf(leaf, lambda a=argument, p=position: call.paths(a)[p])
+                leaf = as_float_leaf(leaf, partial(call.path, argument, position))
             elif argument not in axes and not is_floating(leaf):
                 leaves.append(leaf)
                 continue

@@ -29,6 +29,12 @@ class Recorder:
     __slots__ = ()
     level: int
     trace: Any
+    number: int
+    value: Any
+    variable: Any
+    dtype: Any
+    fresh: bool
+    known_value: Any
 
 
 _registered: set[type] = set()
@@ -103,9 +109,19 @@ def tree_map(function: Callable, tree: Any, *rest: Any) -> Any:
         other_leaves, other_structure = flatten(other)
         if len(other_leaves) != len(leaves):
             raise ArgumentError(f"trees of different structure: {len(leaves)} leaves and {len(other_leaves)} leaves")
+        if not _same_nodes(structure, other_structure):
+            here, there = leaf_paths(tree, "tree"), leaf_paths(other, "tree")
+            differing = next(((a, b) for a, b in zip(here, there, strict=True) if a != b), (here, there))
+            raise ArgumentError(f"trees of different structure: {differing[0]} in the first, {differing[1]} in another")
         others.append(other_leaves)
-        del other_structure
     return unflatten(structure, [function(*group) for group in zip(leaves, *others, strict=True)])
+
+
+def _same_nodes(left: Any, right: Any) -> bool:
+    """Whether two structures differ in their static leaves at most."""
+    if isinstance(left, Leaf) or isinstance(right, Leaf):
+        return left == right
+    return left.treedef == right.treedef and [p for p, _ in left.statics] == [p for p, _ in right.statics]
 
 
 def leaf_paths(tree: Any, root: str = "") -> list[str]:
@@ -172,11 +188,11 @@ def _register(cls: type) -> None:
 
     names = tuple(f.name for f in dataclasses.fields(cls))
 
-    def children(instance):
+    def children(instance: Any) -> tuple:
         return tuple(getattr(instance, name) for name in names), None, names
 
-    def build(_, values):
-        instance = object.__new__(cls)  # not __init__: a gradient has the fields of its class, whatever they hold
+    def build(_: Any, values: Any) -> Any:
+        instance: Any = object.__new__(cls)  # not __init__: a gradient has the fields of its class, whatever they hold
         for name, value in zip(names, values, strict=True):
             object.__setattr__(instance, name, value)
         return instance

@@ -248,11 +248,11 @@ def _lift_int(a: int, b: int, numbers) -> Callable[[SizeScope], Any]:
             p = (b - a) // (h2 - h1)
             q = a - p * h1
             if p > 0 and abs(q) <= 2 * h1:
-                return lambda scope, symbol=symbol, p=p, q=q: scope.resolve(scope.face(symbol) * p + q)
+                return _linear(symbol, p, q)
     for symbol, h1, h2 in numbers:  # halves, as in N // 2
         for divisor in (2, 3, 4, 5, 8, 10):
             if a == h1 // divisor and b == h2 // divisor:
-                return lambda scope, symbol=symbol, d=divisor: scope.face(symbol) // d
+                return _part(symbol, divisor)
     raise _Different
 
 
@@ -266,14 +266,30 @@ def _lift_number(a, b, numbers):
         for factor in (round(a * h1), a * h1):
             if h1 != h2 and factor / h1 == a and factor / h2 == b:
                 exact = int(factor) if float(factor).is_integer() else float(factor)
-                return lambda trace, s=symbol, c=exact: c / _scalar(trace, lambda scope: scope.face(s))
+                return _quotient(exact, symbol)
         if a == h1 and b == h2:
-            return lambda trace, s=symbol: _scalar(trace, lambda scope: scope.face(s)) * 1.0
+            return _as_float(symbol)
     raise _Different
 
 
-def _scalar(trace: Trace, expression) -> Tracer:
-    scalar = trace.record(SIZE, (), (expression(trace.scope), INT64), True)
+def _linear(symbol: int, p: int, q: int) -> Callable[[SizeScope], Any]:
+    return lambda scope: scope.resolve(scope.face(symbol) * p + q)
+
+
+def _part(symbol: int, divisor: int) -> Callable[[SizeScope], Any]:
+    return lambda scope: scope.face(symbol) // divisor
+
+
+def _quotient(dividend: float, symbol: int) -> Callable[[Trace], Any]:
+    return lambda trace: dividend / _scalar(trace, lambda scope: scope.face(symbol))
+
+
+def _as_float(symbol: int) -> Callable[[Trace], Any]:
+    return lambda trace: _scalar(trace, lambda scope: scope.face(symbol)) * 1.0
+
+
+def _scalar(trace: Trace, expression) -> Any:
+    scalar: Any = trace.record(SIZE, (), (expression(trace.scope), INT64), True)
     scalar.variable.name = None
     return scalar
 
@@ -299,7 +315,7 @@ def _param_lift(x, y, numbers):
     raise _Different
 
 
-def resolve_params(params: Any, scope: SizeScope) -> Any:
+def resolve_params(params: Any, scope: SizeScope | None) -> Any:
     """Parameters with the lifted sizes put in."""
     if isinstance(params, tuple):
         return tuple(resolve_params(p, scope) for p in params)

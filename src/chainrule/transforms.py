@@ -84,7 +84,7 @@ def value_and_grad(function: Callable, wrt: Wrt = 0, *, has_aux: bool = False) -
     names = parameter_names(function)
     value_name = function_name(function) if function_name(function).isidentifier() else "value"
 
-    def wrapper(*args, **kwargs):
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         traced = trace_call(function, args, kwargs, wrt, names)
         loss, aux = _split_aux(traced.result, has_aux, function)
         output = scalar_output(traced, loss)
@@ -115,7 +115,7 @@ def grad(function: Callable, wrt: Wrt = 0, *, has_aux: bool = False) -> Callable
     """
     both = value_and_grad(function, wrt, has_aux=has_aux)
 
-    def wrapper(*args, **kwargs):
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         value, gradient = both(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient
 
@@ -185,7 +185,7 @@ def vjp(function: Callable, *args: Any, wrt: Wrt | None = None) -> tuple[Any, Ca
     leaves, structure, outputs = _outputs(traced)
     value = strip(traced, traced.result)
 
-    def pullback(cotangent):
+    def pullback(cotangent: Any) -> Any:
         """The cotangents of the arguments for this cotangent of the value."""
         seeds, seed_structure = flatten(cotangent)
         if len(seeds) != len(leaves):
@@ -285,7 +285,7 @@ def jacobian(function: Callable, wrt: Wrt = 0, *, mode: str = "auto") -> Callabl
         raise ArgumentError(f"mode is {mode!r}; use 'auto', 'reverse' or 'forward'")
     names = parameter_names(function)
 
-    def wrapper(*args, **kwargs):
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         traced = trace_call(function, args, kwargs, wrt, names)
         leaves, structure, outputs = _outputs(traced)
         traced.trace.graph.outputs = outputs
@@ -388,7 +388,7 @@ def hvp(function: Callable, wrt: Wrt = 0) -> Callable:
     gradient = grad(function, wrt)
     names = parameter_names(function)
 
-    def wrapper(*args):
+    def wrapper(*args: Any) -> Any:
         *primals, direction = args
         traced_names = names or []
         chosen = wrt if isinstance(wrt, tuple) else (wrt,)
@@ -397,7 +397,7 @@ def hvp(function: Callable, wrt: Wrt = 0) -> Callable:
         if len(directions) != len(places):
             raise ArgumentError(f"wrt names {len(places)} arguments, but the direction has {len(directions)} parts")
 
-        def moved(*values):
+        def moved(*values: Any) -> Any:
             full = list(primals)
             for place, value in zip(places, values, strict=True):
                 full[place] = value

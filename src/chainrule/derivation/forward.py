@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from chainrule.derivation.building import Builder, arguments_of, dependents, resolved_params
 from chainrule.graphs import Graph, Operand, Variable
 
@@ -50,9 +52,8 @@ def derive_jvp(graph: Graph, wrt: Sequence[int]) -> Forward:
         if type(output) is int and output in moving:
             tangents_out.append(builder.operand(moving[output]))
         else:
-            variable = graph.variables[output] if type(output) is int else None
-            builder.step("does not move", variable.name or "" if variable else "")
-            shape, dtype = (variable.shape, variable.dtype) if variable else ((), "float64")
-            tangents_out.append(builder.operand(builder.full(0, shape, dtype)))
+            still = graph.variables[output] if type(output) is int else Variable((), np.dtype(np.float64))
+            builder.step("does not move", still.name or "")
+            tangents_out.append(builder.operand(builder.full(0, still.shape, still.dtype)))
     builder.trace.step = None
     return Forward(builder.graph, seeds, tangents_out)

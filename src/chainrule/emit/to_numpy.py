@@ -233,8 +233,8 @@ class _Writer:
         for _ in range(8):
             for operand in todo:
                 maker = self.made.get(operand) if type(operand) is int else None
-                if maker is not None and maker.primitive is control.ONE_HOT and operand in self.names:
-                    return f"; {self.names[operand]} is {self.text(maker.inputs[0]).code} in one-hot rows"
+                if maker is not None and maker.primitive is control.ONE_HOT and maker.output in self.names:
+                    return f"; {self.names[maker.output]} is {self.text(maker.inputs[0]).code} in one-hot rows"
             todo = [
                 i
                 for operand in todo

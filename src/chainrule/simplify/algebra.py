@@ -11,12 +11,14 @@ Named rules that come out of it: `common factor`, `like terms meet`, `a quotient
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from chainrule.graphs import Equation, Graph, Literal, Operand, Step
+from chainrule.graphs import Equation, Graph, Literal, Operand, Origin, Step, Variable
+from chainrule.primitive import apply
 from chainrule.primitives import arithmetic, control, exponential, reduction, shaping, special
 from chainrule.shapes import SizeExpr
 from chainrule.simplify import forms
@@ -168,21 +170,29 @@ class _Algebra:
                 self.softmaxes.setdefault((a, b), equation.output)
 
     def _softmax(self, exponentials: int, sums: int) -> int:
-        quotient = self.softmaxes.get((exponentials, sums))
-        if quotient is None:
-            r = self.r
-            start = len(r.graph.equations)
-            r.trace.step = Step("simplify: a quotient of exponentials is the softmax")
-            value = r.value(exponentials) / r.value(sums)
-            new = r.graph.equations[start:]
-            del r.graph.equations[start:]
-            for one in new:
-                r.keep(one)
-            quotient = r.now(value.number)
-            if r.graph.variables[quotient].name is None:
-                r.graph.variables[quotient].name = "P"
-            self.softmaxes[exponentials, sums] = quotient  # type: ignore[assignment]
-        return quotient  # type: ignore[return-value]
+        known = self.softmaxes.get((exponentials, sums))
+        if known is not None:
+            return known
+        r = self.r
+        r.trace.step = Step("simplify: a quotient of exponentials is the softmax")
+        quotient = self._kept(lambda: r.value(exponentials) / r.value(sums))
+        if r.graph.variables[quotient].name is None:
+            r.graph.variables[quotient].name = "P"
+        self.softmaxes[exponentials, sums] = quotient
+        return quotient
+
+    def _kept(self, build: Callable[[], Any], origin: Origin | None = None) -> int:
+        """The variable that a piece of NumPy on traced values makes, its equations kept or met again."""
+        start = len(self.r.graph.equations)
+        value = build()
+        new = self.r.graph.equations[start:]
+        del self.r.graph.equations[start:]
+        for one in new:
+            one.origin = one.origin or origin
+            self.r.keep(one)
+        number = self.r.now(value.number)
+        assert type(number) is int
+        return number
 
     def _sum(self, equation: Equation, form: Form) -> Form | None:
         """A sum: what does not change along its axes comes out, rows that sum to one are one."""
@@ -213,19 +223,16 @@ class _Algebra:
             return result
         if not outside and coefficient == 1 and len(inside) == 1 and inside[0] == (self.r.now(operand), 1):
             return None  # nothing to gain: a plain sum of a variable
-        start = len(self.r.graph.equations)
         self.r.trace.step = equation.step
-        inner = self._spell(Form(((tuple(inside), Fraction(1)),)), shape, self.r.graph.variables[operand].dtype)
-        own = self.r.shape(inner.number)
+        dtype = self.r.graph.variables[operand].dtype
+        inner = self._kept(lambda: self._spell(Form(((tuple(inside), Fraction(1)),)), shape, dtype))
+        own = self.r.shape(inner)
         missing = len(shape) - len(own)  # axes along which only a broadcast made copies: counted, not summed
         copies = [shape[axis] for axis in axes if axis < missing or own[axis - missing] != shape[axis]]
         present = tuple(axis - missing for axis in axes if axis >= missing)
-        total = np.sum(inner, axis=present, keepdims=keepdims) if present else inner
-        new = self.r.graph.equations[start:]
-        del self.r.graph.equations[start:]
-        for one in new:
-            self.r.keep(one)
-        summed = forms.variable(self.r.now(total.number))  # type: ignore[arg-type]
+        if present:
+            inner = self._kept(lambda: np.sum(self.r.value(inner), axis=present, keepdims=keepdims))
+        summed = forms.variable(inner)
         return forms.multiply(forms.multiply(result, self._count(copies)), summed)
 
     def _known_sum(self, form: Form, shape: tuple, axes: tuple, keepdims: bool) -> Form | None:
@@ -246,10 +253,7 @@ class _Algebra:
         form = forms.number(1)
         for dim in dims:
             if isinstance(dim, SizeExpr):
-                scalar = Size(self.r.trace, dim).tracer()
-                equation = self.r.graph.equations.pop()
-                form = forms.multiply(form, forms.variable(self.r.keep(equation)))  # type: ignore[arg-type]
-                del scalar
+                form = forms.multiply(form, forms.variable(self._kept(Size(self.r.trace, dim).tracer)))
             else:
                 form = forms.scale(form, dim)
         return form
@@ -296,25 +300,23 @@ class _Algebra:
         shape = self.r.shape(operand)
         self.rules = set()
         form = self._chosen(self.forms[operand], shape)
-        start = len(self.r.graph.equations)
         names = sorted(self.rules)
         of = equation.step.of if equation.step else ""
         rule = f"simplify: {names[0]}" if names else (equation.step.rule if equation.step else "")
         self.r.trace.step = Step(rule, of, equation.step.reason if equation.step else "")
+        number = self._kept(lambda: self._written(form, shape, variable), equation.origin)
+        self.r.put(operand, number)
+        if form.single != (((number, 1),), Fraction(1)):
+            self.forms[number] = form
+
+    def _written(self, form: Form, shape: tuple, variable: Variable) -> Any:
+        """The form in the shape and dtype of the variable that it stands for."""
         value = self._spell(form, shape, variable.dtype)
         if value.weak and not variable.weak:
             value = self.r.in_dtype(value, variable.dtype)
-        if value.variable.shape != variable.shape and self.r.shape(value.number) != shape:
-            value = np.broadcast_to(value, tuple(Size(self.r.trace, d) if isinstance(d, SizeExpr) else d for d in shape))
-        new = self.r.graph.equations[start:]
-        del self.r.graph.equations[start:]
-        for one in new:
-            one.origin = equation.origin
-            self.r.keep(one)
-        number = self.r.now(value.number)
-        self.r.put(operand, number)
-        if form.single is None or form.single != ((((number, 1),)), Fraction(1)):
-            self.forms[number] = form  # type: ignore[index]
+        if self.r.shape(value.number) != shape:
+            value = apply(shaping.BROADCAST_TO, value, params=(shape,))
+        return value
 
     def _chosen(self, form: Form, shape: tuple) -> Form:
         chosen = forms.cheapest(form, self._weight(shape), self._definition)
