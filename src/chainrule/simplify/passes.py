@@ -15,18 +15,14 @@ def simplify_graph(graph: Graph) -> Graph:
 
     The user's forward equations keep their arithmetic bit for bit; derived ones keep their mathematical value.
     """
-    before = None
+    fewest = None
     for _ in range(ROUNDS):
         graph = validate(rewrite_arithmetic(apply_rules(graph)))
-        after = _signature(graph)
-        if after == before:
+        count = len(graph.equations)
+        if fewest is not None and count >= fewest:
             break
-        before = after
+        fewest = count
     return apply_rules(graph)
-
-
-def _signature(graph: Graph) -> list:
-    return [(e.primitive, len(e.inputs), e.params) for e in graph.equations]
 
 
 def apply_rules(graph: Graph) -> Graph:
