@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.arguments import function_name, parameter_identifiers, parameter_names, take_apart
 from chainrule.captures import Captures
-from chainrule.emit.program import number_names
+from chainrule.emit.program import helper_names, number_names
 from chainrule.emit.to_numpy import Signature, emit_numpy
 from chainrule.errors import ArgumentError, DtypeError
 from chainrule.graphs import Graph
@@ -128,7 +128,7 @@ def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | N
     number_names(graph)
     _name_batch(graph)
     graph = simplify_graph(graph)
-    names = Names()
+    names = Names(helper_names(graph))
     parameters = dict(
         zip(graph.inputs, [names.fresh(n) for n in parameter_identifiers(leaf_paths)], strict=True)
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.emit.program import number_names
+from chainrule.emit.program import helper_names, number_names
 from chainrule.emit.to_numpy import Signature, emit_numpy
 from chainrule.graphs import Graph
 from chainrule.spelling import Names
@@ -44,7 +44,7 @@ def compile_graph(graph: Graph, name: str = "backward") -> Callable[[list[Any]],
     """A function from the list of inputs to the list of outputs."""
     graph = graph.copy()
     number_names(graph)
-    names = Names()
+    names = Names(helper_names(graph))
     parameters = {number: names.fresh(graph.variables[number].name or f"x{number}") for number in graph.inputs}
     constants = {number: names.fresh(graph.variables[number].name or f"c{number}") for number in graph.constants}
     signature = Signature(

@@ -78,9 +78,11 @@ def _function(name: str) -> Spelling:
     return lambda operands, params, size: call(name, *(o.code for o in operands))
 
 
-def _method(name: str, function: str) -> Spelling:
+def _method(name: str) -> Spelling:
     def spelled(operands, params, size) -> Text:
         axes, keepdims = params
+        if size.scalar:  # a Python float has no methods
+            return call(f"np.{name}", operands[0].code)
         arguments = []
         if size.ndim != len(axes):
             arguments.append(f"axis={axes[0] if len(axes) == 1 else axes}")
@@ -102,11 +104,15 @@ def _transpose(operands, params, size) -> Text:
 
 
 def _reshape(operands, params, size) -> Text:
+    if size.scalar:
+        return call("np.reshape", operands[0].code, size.shape(params[0]) if params[0] else "()")
     shape = ", ".join(size(dim) for dim in params[0])
     return Text(f"{operands[0].within(ATOM)}.reshape({shape if len(params[0]) else '()'})")
 
 
 def _expand_dims(operands, params, size) -> Text:
+    if size.scalar:
+        return call("np.expand_dims", operands[0].code, str(params[0]))
     axes = set(params[0])
     total = size.ndim + len(axes)
     parts = ["None" if axis in axes else ":" for axis in range(total)]
@@ -221,12 +227,12 @@ SPELLINGS: dict[str, Spelling] = {
     "bitwise_and": _operator("&", AND),
     "bitwise_or": _operator("|", OR),
     "bitwise_xor": _operator("^", XOR),
-    "sum": _method("sum", "np.sum"),
-    "mean": _method("mean", "np.mean"),
-    "max": _method("max", "np.max"),
-    "min": _method("min", "np.min"),
-    "argmax": _method("argmax", "np.argmax"),
-    "argmin": _method("argmin", "np.argmin"),
+    "sum": _method("sum"),
+    "mean": _method("mean"),
+    "max": _method("max"),
+    "min": _method("min"),
+    "argmax": _method("argmax"),
+    "argmin": _method("argmin"),
     "transpose": _transpose,
     "reshape": _reshape,
     "expand_dims": _expand_dims,

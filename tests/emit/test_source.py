@@ -194,6 +194,24 @@ def test_hostile_and_clashing_names_become_identifiers():
         np.testing.assert_array_equal(got[key], want[key])
 
 
+def test_python_floats_have_no_methods():
+    def f(a, b):
+        return np.sum(a * b) + np.mean(a) + np.reshape(a, (1,))[0] + np.max(b)
+
+    assert load(cr.source(f, 2.0, 3.0), "f")(2.0, 3.0) == f(2.0, 3.0)
+    assert cr.jit(cr.grad(f, wrt=(0, 1)))(2.0, 3.0) == (5.0, 3.0)
+
+
+def test_names_of_helpers_are_taken():
+    def f(erfc, z):
+        sigmoid = cr.nn.sigmoid(z)
+        return np.sum(sigmoid * erfc * cr.nn.gelu(z))
+
+    args = np.ones(3), np.array([0.3, -0.2, 4.0])
+    assert load(cr.source(cr.grad(f), *args), "f")(*args) == pytest.approx(cr.grad(f)(*args))
+    assert cr.jit(f)(*args) == pytest.approx(f(*args))
+
+
 def test_the_users_arithmetic_keeps_its_brackets():
     def f(a, b, c):
         return a + (b + c), a * (b * c), a - (b - c), a / (b / c), -(a**2), (-a) ** 2, (a @ b) @ c, a @ (b @ c), a * (b @ c)

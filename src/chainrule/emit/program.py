@@ -58,6 +58,11 @@ def prepare(graph: Graph, parameters: dict[int, str], constants: dict[int, str])
     return program
 
 
+def helper_names(graph: Graph) -> set[str]:
+    """The functions that the module will define because NumPy lacks them."""
+    return {e.primitive.helper.rpartition(":")[2] for e in graph.equations if e.primitive.helper}
+
+
 def number_names(graph: Graph) -> None:
     """A name that is bound again, as in a loop over layers, is numbered: Z1, Z2, ..."""
     inputs = {graph.variables[n].name for n in graph.inputs}
@@ -161,7 +166,7 @@ def _still_right(graph: Graph, equation: Equation, inputs: list[Operand]) -> boo
 def _name(program: Program, outputs: list[int]) -> None:
     """Give statements their identifiers: the user's names first, u1, u2, ... for the rest."""
     graph = program.graph
-    names = Names(program.names.values())
+    names = Names([*program.names.values(), *helper_names(graph)])
     wanted = dict(zip(outputs, graph.output_names, strict=False))
     counter = 0
     for equation in program.equations:

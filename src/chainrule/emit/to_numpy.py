@@ -56,6 +56,7 @@ class _SizeText:
     def __init__(self, writer: _Writer):
         self.writer = writer
         self.ndim = 0
+        self.scalar = False  # whether that operand is a Python number
 
     def __call__(self, dim) -> str:
         return self.writer.dim(dim)
@@ -263,6 +264,7 @@ class _Writer:
         operands = [self.text(i) for i in equation.inputs]
         first = equation.inputs[0] if equation.inputs else None
         self.size_text.ndim = len(self.graph.variables[first].shape) if type(first) is int else 0
+        self.size_text.scalar = type(first) is not int or self.graph.variables[first].weak
         if primitive.helper and primitive.helper not in self.helpers:
             self.helpers.append(primitive.helper)
         if primitive is shaping.CONVERT and type(first) is int and not self.graph.variables[first].shape:
