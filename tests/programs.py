@@ -70,7 +70,7 @@ def programs(draw, max_lines=8, dtype=np.float64):
     for _ in range(draw(st.integers(1, max_lines))):
         expression, used = draw(_expression(list(values), values))
         if fresh & set(used) and draw(st.integers(0, 4)) == 0:
-            target = sorted(fresh & set(used))[0]
+            target = min(fresh & set(used))
             line = draw(st.sampled_from(IN_PLACE)).format(target, draw(st.sampled_from(["0.5", "2", target])))
         else:
             target = draw(st.sampled_from(NAMES))
@@ -86,8 +86,12 @@ def programs(draw, max_lines=8, dtype=np.float64):
         else:
             fresh.add(target)
     last = list(values)[-3:]
-    result = " + ".join(draw(st.sampled_from(["np.sum({0})", "np.mean({0} ** 2)", "{0}.sum()"])).format(n) for n in last)
-    function = define([f"def program({', '.join(parameters)}):", *(f"    {line}" for line in lines), f"    return {result}"])
+    result = " + ".join(
+        draw(st.sampled_from(["np.sum({0})", "np.mean({0} ** 2)", "{0}.sum()"])).format(n) for n in last
+    )
+    function = define(
+        [f"def program({', '.join(parameters)}):", *(f"    {line}" for line in lines), f"    return {result}"]
+    )
     note(function.source)
     assume(tame(function, arguments))
     return function, arguments
@@ -96,7 +100,9 @@ def programs(draw, max_lines=8, dtype=np.float64):
 @st.composite
 def _expression(draw, names, values):
     """One expression of what is there; it may not fit, then the line is not taken."""
-    kind = draw(st.sampled_from(["elementwise", "elementwise", "paired", "paired", "reduction", "along", "shaped", "product"]))
+    kind = draw(
+        st.sampled_from(["elementwise", "elementwise", "paired", "paired", "reduction", "along", "shaped", "product"])
+    )
     name, other = draw(st.sampled_from(names)), draw(st.sampled_from(names))
     ndim = np.ndim(values[name])
     axis = draw(st.integers(-ndim, ndim - 1)) if ndim else 0

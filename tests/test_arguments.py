@@ -88,7 +88,7 @@ def test_python_ints_are_floats_under_wrt():
 
 
 def test_a_gradient_has_its_arguments_structure():
-    Point = collections.namedtuple("Point", "x y")
+    Point = collections.namedtuple("Point", "x y")  # noqa: PYI024
 
     @dataclasses.dataclass(frozen=True)
     class Layer:
@@ -162,7 +162,9 @@ def test_arguments_that_change_after_a_vjp_do_not_change_the_pullback():
 
 
 def test_auxiliary_results():
-    (value, extra), g = cr.value_and_grad(lambda x: (np.sum(x**2), {"twice": x * 2, "n": 3, "s": "text"}), has_aux=True)(X)
+    (value, extra), g = cr.value_and_grad(
+        lambda x: (np.sum(x**2), {"twice": x * 2, "n": 3, "s": "text"}), has_aux=True
+    )(X)
     assert value == 14
     assert extra["twice"].tolist() == [2, 4, 6]
     assert type(extra["twice"]) is np.ndarray

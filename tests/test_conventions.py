@@ -243,7 +243,9 @@ LOGITS = np.array([[1000.0, -1000.0, 0.0], [-1000.0, -1000.0, -1000.0], [1000.0,
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("name", ["identity", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "sigmoid", "tanh"])
+@pytest.mark.parametrize(
+    "name", ["identity", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "sigmoid", "tanh"]
+)
 def test_activations_are_finite_and_silent_at_logits_of_a_thousand(name, dtype):
     activation = getattr(cr.nn, name)
     z = np.array([-1000.0, -40.0, 0.0, 40.0, 1000.0], dtype)

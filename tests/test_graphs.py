@@ -6,7 +6,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from recording import record
 
 import chainrule as cr
 from chainrule.derivation.forward import derive_jvp
@@ -16,6 +15,7 @@ from chainrule.evaluate import evaluate
 from chainrule.graphs import Equation, Graph, Literal, shapes_agree, validate
 from chainrule.primitive import REGISTRY
 from chainrule.tracer import new_trace
+from recording import record
 
 X, W = np.ones((2, 3)), np.ones((3, 4))
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from recording import record
 
 import chainrule as cr
 from chainrule.checking.differences import numerical_gradient
+from recording import record
 
 RNG = np.random.default_rng(0)
 V, W = RNG.standard_normal(4), RNG.uniform(0.5, 2.0, 4)
@@ -43,7 +43,10 @@ CALLS = {
     "sum": (lambda m: m.sum() + np.sum(m, axis=0) + m.sum(1)[:1] + np.sum(m, axis=-1, keepdims=True)[0], M),
     "sum of axes": (lambda s: s.sum(axis=(0, 2)) + np.sum(s, (0, -1)) + s.sum((0, 1, 2)), S),
     "mean": (lambda s: s.mean() + np.mean(s, axis=1)[0, 0] + s.mean((0, 2), keepdims=True).sum(), S),
-    "max and min": (lambda s: s.max(axis=-1) * s.min(axis=-1) + np.max(s) - np.min(s, axis=(1, 2), keepdims=True)[0], S),
+    "max and min": (
+        lambda s: s.max(axis=-1) * s.min(axis=-1) + np.max(s) - np.min(s, axis=(1, 2), keepdims=True)[0],
+        S,
+    ),
     "amax": (lambda m: np.amax(m, 0) + np.amin(m, 0), M),
     "arg": (lambda m: m[np.arange(3), np.argmax(m, axis=1)] + m.argmin(), M),
     "add.reduce": (lambda m: np.add.reduce(m) + np.add.reduce(m, axis=1)[0], M),

@@ -1,5 +1,6 @@
 """Lines and names: each equation knows the user's line, and the name that its result was given."""
 
+import contextlib
 import linecache
 import subprocess
 import sys
@@ -8,9 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from recording import names_in, record
 
 import chainrule as cr
+from recording import names_in, record
 
 X = np.array([1.0, 2.0])
 
@@ -112,7 +113,7 @@ def through_two_returns(x):
 
 
 def through_lambda(x):
-    double = lambda t: t * 2  # noqa: E731
+    double = lambda t: t * 2
     y = double(x)
     return y
 
@@ -164,7 +165,7 @@ def loop(x):
 
 
 def in_one_line(x):
-    y = x * 2; z = y + 1  # fmt: skip # noqa: E702
+    y = x * 2; z = y + 1  # fmt: skip
     return z
 
 
@@ -277,10 +278,8 @@ def test_a_scope_ends_when_its_call_fails():
         raise KeyError("inside")
 
     def f(x):
-        try:
+        with contextlib.suppress(KeyError):
             fails(x)
-        except KeyError:
-            pass
         return x * 2
 
     graph, _ = record(f, X)
@@ -329,7 +328,11 @@ def test_without_columns_names_still_come_and_nothing_fails():
     )
     root = __file__.rsplit("tests", 1)[0]
     done = subprocess.run(
-        [sys.executable, "-X", "no_debug_ranges", "-B", "-c", program], capture_output=True, text=True, cwd=root, check=False
+        [sys.executable, "-X", "no_debug_ranges", "-B", "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=root,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[2. 4.]\n"

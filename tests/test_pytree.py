@@ -10,7 +10,7 @@ import pytest
 from chainrule.errors import ArgumentError
 from chainrule.pytree import LEAF, flatten, leaf_paths, tree_map, unflatten
 
-Point = collections.namedtuple("Point", "x y")
+Point = collections.namedtuple("Point", "x y")  # noqa: PYI024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +114,7 @@ def test_a_dataclass_is_built_without_calling_it():
             if not isinstance(self.a, float):
                 raise TypeError("a float, please")
 
-    leaves, structure = flatten(Checked(1.0))
+    _, structure = flatten(Checked(1.0))
     assert unflatten(structure, ["anything"]).a == "anything"
 
 

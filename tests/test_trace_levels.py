@@ -139,7 +139,9 @@ def test_gradients_of_a_gradient_step():
 
 def test_kinks_and_selection_survive_nesting():
     f = lambda x: np.sum(np.where(x > 0, np.sqrt(np.where(x > 0, x, 1.0)), 0.0))
-    np.testing.assert_allclose(cr.grad(lambda x: np.sum(cr.grad(f)(x)))(X), np.where(X > 0, -0.25 * np.abs(X) ** -1.5, 0))
+    np.testing.assert_allclose(
+        cr.grad(lambda x: np.sum(cr.grad(f)(x)))(X), np.where(X > 0, -0.25 * np.abs(X) ** -1.5, 0)
+    )
 
 
 def test_the_same_function_in_many_threads_and_levels():

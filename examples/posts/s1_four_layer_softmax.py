@@ -40,7 +40,7 @@ def softmax(Z):
     return e / np.sum(e, axis=-1, keepdims=True)
 
 
-def loss(X1, W1, b1, W2, b2, W3, b3):
+def loss(X1, y, W1, b1, W2, b2, W3, b3):
     """Cross-entropy, summed over the samples."""
     Z1 = X1 @ W1 + b1
     X2 = np.maximum(0, Z1)
@@ -51,7 +51,7 @@ def loss(X1, W1, b1, W2, b2, W3, b3):
     return -np.sum(y * np.log(o))
 
 
-arguments = (X1, W1, b1, W2, b2, W3, b3)
+arguments = (X1, y, W1, b1, W2, b2, W3, b3)
 names = ("X1", "W1", "b1", "W2", "b2", "W3", "b3")
 L, gradients = cr.value_and_grad(loss, wrt=names)(*arguments)
 
@@ -68,7 +68,7 @@ by_hand = (delta1 @ W1.T, X1.T @ delta1, delta1.sum(0), X2.T @ delta2, delta2.su
 
 if __name__ == "__main__":
     print(f"loss {L:.12f}\n")
-    differences = numerical_gradient(loss, arguments)
+    differences = numerical_gradient(lambda X1, *parameters: loss(X1, y, *parameters), (X1, *arguments[2:]))
     print("gradient  shape    from the post's lines  from differences")
     for name, derived, hand, numerical in zip(names, gradients, by_hand, differences, strict=True):
         apart = [np.max(np.abs(derived - other)) for other in (hand, numerical)]
@@ -77,8 +77,9 @@ if __name__ == "__main__":
     print("\nthe Jacobian of softmax, derived, for the first sample: o_k (1{k=j} - o_j)")
     print(cr.jacobian(softmax)(X3[0] @ W3 + b3).round(6))
 
-    print("\none entry: dL/dw_12 of layer 3 is the sum over the samples of x_1 delta_2")
-    print(" + ".join(f"{x:.4f} * {d:.4f}" for x, d in zip(X3[:, 0], delta3[:, 1], strict=True)), f"= {gradients[5][0, 1]:.6f}")
+    print("\none entry: dL/dw_32 of layer 3 is the sum over the samples of x_3 delta_2")
+    terms = [f"{x:.4f} * {delta:.4f}" for x, delta in zip(X3[:, 2], delta3[:, 1], strict=True)]
+    print(" + ".join(terms), f"= {gradients[5][2, 1]:.6f}")
 
     print("\nthe derived program:\n")
     print(cr.source(cr.value_and_grad(loss, wrt=names), *arguments))

@@ -20,7 +20,7 @@ g = [lambda Z: np.maximum(0, Z), lambda Z: 1 / (1 + np.exp(-Z))]
 N = X.shape[1]
 
 
-def costs(X, W, B, zeros):
+def costs(X, Y, W, B, zeros):
     """The cost of each observation; `zeros` are added to every Z, to ask for the derivative by it."""
     A = X
     for W_l, B_l, g_l, zero in zip(W, B, g, zeros, strict=True):
@@ -29,26 +29,21 @@ def costs(X, W, B, zeros):
     return -np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A), axis=0)
 
 
-def cost(X, W, B, zeros):
+def cost(X, Y, W, B, zeros):
     """Their mean: the cost of the batch."""
-    return np.mean(costs(X, W, B, zeros))
+    return np.mean(costs(X, Y, W, B, zeros))
 
 
-def total(X, W, B, zeros):
+def total(X, Y, W, B, zeros):
     """Their sum: what gives the post's signals, one column for each observation."""
-    return np.sum(costs(X, W, B, zeros))
+    return np.sum(costs(X, Y, W, B, zeros))
 
 
 zeros = [np.zeros((len(B_l), N)) for B_l in B]
-C, (dW, dB) = cr.value_and_grad(cost, wrt=("W", "B"))(X, W, B, zeros)
-dZ = cr.grad(total, wrt="zeros")(X, W, B, zeros)
-per_sample_dW, per_sample_dB = cr.per_sample_grad(
-    lambda X, Y, W, B: np.mean(
-        -np.sum(Y * np.log(A := g[1](W[1] @ g[0](W[0] @ X + B[0]) + B[1])) + (1 - Y) * np.log(1 - A), axis=0)
-    ),
-    wrt=("W", "B"),
-    batched={"X": 1, "Y": 1},
-)(X, Y, W, B)
+C, (dW, dB) = cr.value_and_grad(cost, wrt=("W", "B"))(X, Y, W, B, zeros)
+dZ = cr.grad(total, wrt="zeros")(X, Y, W, B, zeros)
+of_each = cr.per_sample_grad(total, wrt=("W", "B"), batched={"X": 1, "Y": 1, "zeros": 1})
+per_sample_dW, per_sample_dB = of_each(X, Y, W, B, zeros)
 
 
 def batch_norm(x, gamma, beta):
@@ -61,22 +56,18 @@ def batch_norm(x, gamma, beta):
 if __name__ == "__main__":
     print(f"cost {C:.12f}\n")
     A = [X, g[0](W[0] @ X + B[0])]
-    shapes = [array.shape for array in (*W, *B)]
-
-    def of_flat(*flat):
-        return cost(X, flat[:2], flat[2:], zeros)
-
-    differences = numerical_gradient(of_flat, [*W, *B])
+    differences = numerical_gradient(lambda *p: cost(X, Y, p[:2], p[2:], zeros), [*W, *B])
     print("gradient  shape    from (1/N) dZ A^T or (1/N) dZ 1  from differences  mean of the samples'")
     for layer in (0, 1):
         for name, derived, hand, numerical, samples in (
             ("W", dW, dZ[layer] @ A[layer].T / N, differences[layer], per_sample_dW),
             ("B", dB, dZ[layer].sum(1, keepdims=True) / N, differences[2 + layer], per_sample_dB),
         ):
-            apart = [
-                np.max(np.abs(derived[layer] - other)) for other in (hand, numerical, np.mean(samples[layer], axis=0))
-            ]
-            print(f"d{name}{layer + 1}       {derived[layer].shape!s:8} {apart[0]:<31.1e}  {apart[1]:<16.1e}  {apart[2]:.1e}")
+            others = (hand, numerical, np.mean(samples[layer], axis=0))
+            apart = [np.max(np.abs(derived[layer] - other)) for other in others]
+            print(
+                f"d{name}{layer + 1}       {derived[layer].shape!s:8} {apart[0]:<31.1e}  {apart[1]:<16.1e}  {apart[2]:.1e}"
+            )
 
     print("\ndZ2, one column for each observation, equals A2 - Y:")
     print(dZ[1].round(6))

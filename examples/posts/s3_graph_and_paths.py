@@ -98,5 +98,8 @@ if __name__ == "__main__":
     paths = cr.paths(C, x[:, 0], nodes=("x", "z2", "z3", "z4"))
     counts = paths.counts
     print(f"\nC by all z and inputs: {paths.numbers['x[0]']} paths from each input; products with a local derivative:")
-    print(f"path by path {counts['path_by_path']['edge_uses']}, forward mode {counts['forward_mode']['edge_uses']}", end=", ")
+    print(
+        f"path by path {counts['path_by_path']['edge_uses']}, forward mode {counts['forward_mode']['edge_uses']}",
+        end=", ",
+    )
     print(f"reverse mode {counts['reverse_mode']['edge_uses']}")

@@ -60,7 +60,9 @@ if __name__ == "__main__":
     numerical = numerical_gradient(J, parameters)
     print(f"{P} parameters: differences need {P + 1} or {2 * P} evaluations for each step size, reverse mode one sweep")
     print("gradient  shape   automatic - symbolic  automatic - numerical")
-    for name, automatic, by_hand, by_differences in zip(names, gradients, symbolic(*parameters), numerical, strict=True):
+    for name, automatic, by_hand, by_differences in zip(
+        names, gradients, symbolic(*parameters), numerical, strict=True
+    ):
         apart = [np.max(np.abs(automatic - other)) for other in (by_hand, by_differences)]
         print(f"d{name}       {automatic.shape!s:7} {apart[0]:<21.1e} {apart[1]:.1e}")
 

@@ -6,9 +6,10 @@ traced as weak scalars; integers, booleans and strings are static unless a trans
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,29 +106,33 @@ def function_name(function: Callable) -> str:
 
 def chosen_arguments(function: Callable, call: Call, wrt: Wrt) -> list[int]:
     """The arguments that `wrt` names, as numbers into the call."""
+    return list(_chosen(function_name(function), tuple(call.names), call.positional, wrt, type(wrt)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _chosen(function: str, names: tuple[str, ...], positional: int, wrt: Wrt, kind: type) -> tuple[int, ...]:
     chosen = []
     for item in wrt if isinstance(wrt, tuple) else (wrt,):
         if isinstance(item, str):
-            if item not in call.names:
+            if item not in names:
                 raise ArgumentError(
-                    f"wrt names {item!r}, but {function_name(function)}() was called with {', '.join(call.names)}"
-                    + _close(item, call.names)
+                    f"wrt names {item!r}, but {function}() was called with {', '.join(names)}" + _close(item, names)
                 )
-            chosen.append(call.names.index(item))
+            chosen.append(names.index(item))
         elif isinstance(item, int) and not isinstance(item, bool):
-            if not -call.positional <= item < call.positional:
+            if not -positional <= item < positional:
                 raise ArgumentError(
-                    f"wrt is {item}, but {function_name(function)}() was called with {call.positional} positional "
+                    f"wrt is {item}, but {function}() was called with {positional} positional "
                     "arguments (they count from 0)"
                 )
-            chosen.append(item % call.positional)
+            chosen.append(item % positional)
         else:
             raise ArgumentError(f"wrt must be a position, a parameter's name, or a tuple of these, not {item!r}")
     if len(set(chosen)) != len(chosen):
         raise ArgumentError(f"wrt={wrt!r} names an argument twice")
     if not chosen:
         raise ArgumentError("wrt is empty: name at least one argument")
-    return chosen
+    return tuple(chosen)
 
 
 def parameter_identifiers(paths: list[str]) -> list[str]:
@@ -165,7 +170,7 @@ def _prefixed(path: str) -> str:
     return f"{identifier(words[1])}_{_short(path)}" if len(words) > 2 else identifier(path)
 
 
-def _close(name: str, known: list[str]) -> str:
+def _close(name: str, known: Sequence[str]) -> str:
     import difflib
 
     close = difflib.get_close_matches(name, known, n=1)

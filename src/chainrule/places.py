@@ -54,9 +54,7 @@ def place_of(code: CodeType, instruction: int) -> Place:
     return found
 
 
-def assigned_name(
-    frame: FrameType | None, engine: frozenset[str], borders: frozenset[str] = frozenset()
-) -> str | None:
+def assigned_name(frame: FrameType | None, engine: frozenset[str], borders: frozenset[str] = frozenset()) -> str | None:
     """The name that the running expression's value will get, following `return`s to the callers.
 
     A caller in one of the `borders` called the whole function: its result is the function's, and has no name.
@@ -176,9 +174,7 @@ def _visit(node: ast.AST, names: dict, sizes: dict) -> None:
             _returned(value, names)
         case ast.Lambda(body=body):
             _returned(body, names)
-        case ast.Expr(
-            value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="append"), args=[argument])
-        ):
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="append"), args=[argument])):
             _put(argument, owner, names)
 
 
@@ -239,7 +235,11 @@ def target_name(target: ast.expr) -> str | None:
 
 def _note_size(target: ast.expr, value: ast.expr, sizes: dict) -> None:
     axis: int | None = None
-    if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Constant) and isinstance(value.slice.value, int):
+    if (
+        isinstance(value, ast.Subscript)
+        and isinstance(value.slice, ast.Constant)
+        and isinstance(value.slice.value, int)
+    ):
         axis, value = value.slice.value, value.value
     if not (isinstance(value, ast.Attribute) and value.attr == "shape"):
         return

@@ -13,6 +13,7 @@ A trace never interprets what it records.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import sys
@@ -45,7 +46,7 @@ ENGINE = frozenset(
 # the engine's files but those that run parts of the user's code: what a whole function returns gets no name from its caller
 _PASSED = ("labels.py", "primitive.py", "pytree.py", "sizes.py", "trace.py", "tracer.py", "primitives")
 BORDERS = frozenset(path for path in ENGINE if os.path.relpath(path, _here).split(os.sep)[0] not in _PASSED)
-VIEWS = frozenset((TRANSPOSE, RESHAPE, EXPAND_DIMS, SQUEEZE, BROADCAST_TO, STOP_GRADIENT))
+VIEWS = frozenset((TRANSPOSE, RESHAPE, EXPAND_DIMS, SQUEEZE, BROADCAST_TO, STOP_GRADIENT, INDEX))
 _NUMBERS = (int, float, bool, np.generic)
 
 
@@ -75,6 +76,7 @@ class Trace:
         "level",
         "places",
         "plan",
+        "quick",
         "refusal",
         "scope",
         "sources",
@@ -90,6 +92,7 @@ class Trace:
         self.concrete = concrete
         self.scope = scope
         self.places = places
+        self.quick = concrete and not places  # every value is plain: see `_record_quickly`
         self.alive = True
         self.calls: tuple[tuple[int, str], ...] = ()
         self.constant_numbers: dict[Any, int] = {}
@@ -108,6 +111,8 @@ class Trace:
         """A new input: of a value (concrete), or of a variable's shape and dtype (abstract)."""
         if variable is None:
             variable = Variable(dims_of(value), dtype_of(value), is_weak(value))
+        if isinstance(value, Recorder):
+            self.quick = False
         number = self._number(variable, value)
         self.graph.inputs.append(number)
         return self.tracer_class(self, number, value, variable, False)
@@ -120,6 +125,7 @@ class Trace:
     def constant(self, value: Any) -> int:
         """The number of a captured array, or of a value of a lower trace."""
         if isinstance(value, Recorder):
+            self.quick = False
             if self.base is None:
                 self.base = value.trace.base
             key: Any = (value.level, value.number)  # type: ignore[attr-defined]
@@ -192,7 +198,7 @@ class Trace:
                 "return it instead"
             )
         try:
-            if self.concrete and self.base is None and not self.places:
+            if self.quick:
                 done = self._record_quickly(primitive, operands, params, weak)
                 if done is not None:
                     return done
@@ -209,7 +215,8 @@ class Trace:
 
     def _record_quickly(self, primitive: Primitive, operands: tuple, params: tuple, weak: bool):
         """`_record` for the everyday case: real values, this trace's own or plain ones; None in any other case."""
-        tracer_class = self.tracer_class
+        tracer_class, graph = self.tracer_class, self.graph
+        variables = graph.variables
         inputs: list[Operand] = []
         values: list[Any] = []
         for o in operands:
@@ -217,10 +224,8 @@ class Trace:
             if kind is tracer_class and o.trace is self:
                 inputs.append(o.number)
                 o = o.value
-                if isinstance(o, Recorder):
-                    return None
             elif kind is float or kind is int:
-                inputs.append(Literal(o))
+                inputs.append(_literal(kind, o) if o else Literal(o))  # 0.0 == -0.0, but they are two literals
             elif kind is np.ndarray:
                 number = self.constant(o)
                 inputs.append(number)
@@ -239,25 +244,23 @@ class Trace:
             variable = Variable(shape, dtype)
             if primitive.converts_from is not None:
                 for i in inputs:
-                    if type(i) is int and self.graph.variables[i].dtype is not dtype:
+                    if type(i) is int and (variables[i].dtype is not dtype or variables[i].shape != shape):
                         self._convert(inputs, primitive.converts_from, dtype)
+                        if primitive.broadcasts and shape:
+                            self._broadcast(inputs, shape)
                         break
-            if primitive.broadcasts and shape:
-                for i in inputs:
-                    if type(i) is int and self.graph.variables[i].shape != shape:
-                        self._broadcast(inputs, shape)
-                        break
-        graph = self.graph
-        number = len(graph.variables)
-        graph.variables.append(variable)
+            elif primitive.broadcasts and shape:
+                self._broadcast(inputs, shape)
+        number = len(variables)
+        variables.append(variable)
         self.values.append(value)
         graph.equations.append(Equation(primitive, tuple(inputs), params, number, None, self.step))
-        fresh = primitive not in VIEWS and not (primitive is INDEX and not _copies(params[0]))
-        if not fresh:
+        if primitive in VIEWS and (primitive is not INDEX or not _copies(params[0])):
             for o in operands:
                 if type(o) is tracer_class:
                     o.fresh = False
-        return tracer_class(self, number, value, variable, fresh)
+            return tracer_class(self, number, value, variable, False)
+        return tracer_class(self, number, value, variable, True)
 
     def _record(self, primitive: Primitive, operands: tuple, params: tuple, weak: bool):
         graph = self.graph
@@ -309,7 +312,7 @@ class Trace:
             variable.depth = len(self.calls)
         number = self._number(variable, value)
         graph.equations.append(Equation(primitive, tuple(inputs), params, number, origin, self.step))
-        fresh = primitive not in VIEWS and not (primitive is INDEX and not _copies(params[0]))
+        fresh = primitive not in VIEWS or primitive is INDEX and _copies(params[0])
         if not fresh:
             for o in operands:
                 if type(o) is self.tracer_class:
@@ -415,6 +418,11 @@ class Trace:
         self.values = []
         self.constant_numbers = {}
         self.kept = []
+
+
+@functools.lru_cache(maxsize=256)
+def _literal(kind: type, value: float) -> Literal:
+    return Literal(value)
 
 
 def _copies(template: tuple) -> bool:

@@ -153,7 +153,7 @@ def test_large_arrays_stay_whole():
     assert paths.numbers == {"X": 2, "W": 2, "Z": 2, "A": 1, "loss": 1}
     assert "a Jacobian" in str(paths)
     with pytest.raises(ArgumentError, match="more than 64 entries"):
-        paths.gradients  # noqa: B018
+        paths.gradients
 
 
 def test_a_name_bound_again_is_numbered():

@@ -5,6 +5,7 @@ layer pairs with its loss (softmax or sigmoid with cross-entropy) is checked twi
 and from its logits. Saturated cases have no probabilities to go through: there the logits alone are checked.
 """
 
+import itertools
 import json
 import linecache
 from pathlib import Path
@@ -105,7 +106,9 @@ def agree(case, got, want, what, atol=None, rtol=None):
     allowed = (tolerance["atol"] if atol is None else atol) * scale
     allowed = allowed + (tolerance["rtol"] if rtol is None else rtol) * np.abs(want[known])
     error = np.abs(got[known] - want[known])
-    assert np.all(error <= allowed), f"{what}: off by {np.max(error - allowed)} beyond the tolerance, at most {error.max()}"
+    assert np.all(error <= allowed), (
+        f"{what}: off by {np.max(error - allowed)} beyond the tolerance, at most {error.max()}"
+    )
 
 
 def agree_lists(case, got, want, what):
@@ -237,7 +240,12 @@ def check_as_in_post(case, net, want):
     zeros = [np.zeros_like(array(want[f"u{i}"])) for i in (1, 2, 3, 4)]
     (_, us), (w1_g, b1_g, *u_g) = cr.value_and_grad(mse, wrt=tuple(range(6)), has_aux=True)(w1, b1, *zeros)
     for number, u in enumerate(us, 1):
-        agree(case, u if want[f"u{number}"] and np.ndim(want[f"u{number}"]) > 1 else u.sum(1), want[f"u{number}"], f"u{number}")
+        agree(
+            case,
+            u if want[f"u{number}"] and np.ndim(want[f"u{number}"]) > 1 else u.sum(1),
+            want[f"u{number}"],
+            f"u{number}",
+        )
     for number, g in enumerate(u_g, 1):
         agree(case, g, want[f"u{number}_g"], f"u{number}_g")
     agree(case, w1_g, want["w1_g"], "w1_g")
@@ -327,7 +335,7 @@ def test_counts_of_the_dense_net():
     case = CASES["s3_net_counts"]
     rng = np.random.default_rng(0)
     sizes = case["sizes"]
-    W = [rng.standard_normal((n, m)) for m, n in zip(sizes, sizes[1:], strict=False)]
+    W = [rng.standard_normal((n, m)) for m, n in itertools.pairwise(sizes)]
 
     def net(x):
         z2 = W[0] @ x

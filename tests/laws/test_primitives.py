@@ -87,7 +87,7 @@ def difference_of(line):
     y = np.asarray(line(0.0))
     result = np.empty(y.shape)
     for index in np.ndindex(y.shape):
-        result[index] = central_difference(lambda t: np.asarray(line(t))[index], 2.0**-7)[0]
+        result[index] = central_difference(lambda t, index=index: np.asarray(line(t))[index], 2.0**-7)[0]
     return result
 
 
@@ -157,7 +157,8 @@ def close(got, want, rtol):
 @every_primitive
 def test_a_primitive_says_everything_of_itself(primitive):
     assert primitive.latex
-    assert primitive.samples is not None and samples_of(primitive)
+    assert primitive.samples is not None
+    assert samples_of(primitive)
     assert primitive.complex_step in ("yes", "rule", "no")
     assert (primitive.analytic is not None) == (primitive.complex_step == "rule")
     assert primitive.kind in ("elementwise", "linear", "general")

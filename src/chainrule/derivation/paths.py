@@ -173,7 +173,9 @@ class Paths:
             "paths": paths,
             "path_by_path": {
                 "edge_uses": sum(lengths[node] for node in variables),
-                "per_edge": {f"{e.source}->{e.target}": arriving[e.source] * self.numbers[e.target] for e in self.edges},
+                "per_edge": {
+                    f"{e.source}->{e.target}": arriving[e.source] * self.numbers[e.target] for e in self.edges
+                },
                 "products": sum(lengths[node] for node in variables) - total,
                 "additions": total - len(variables),
                 "edge_uses_inputs_only": sum(lengths[node] for node in inputs),
@@ -205,7 +207,9 @@ class Paths:
 
     # -- text ----------------------------------------------------------------------------------------------------
     def __str__(self) -> str:
-        lines = [f"{self.output}{_equals(self.values.get(self.output))}, by way of {', '.join(self._inner()) or 'nothing'}"]
+        lines = [
+            f"{self.output}{_equals(self.values.get(self.output))}, by way of {', '.join(self._inner()) or 'nothing'}"
+        ]
         lines += ["", "local partial derivatives"]
         lines += _table([(f"d{e.target}/d{e.source}", f"= {_number(e.value)}") for e in self.edges[:LISTED]])
         lines += ["", f"paths to {self.output}"]
@@ -332,9 +336,7 @@ def paths_of(
         for place, face in enumerate(faces[number])
         if face in used
     }
-    return Paths(
-        tuple(ordered), tuple(f for f in ordered if f in inputs), output, known, tuple(edges), expanded
-    )
+    return Paths(tuple(ordered), tuple(f for f in ordered if f in inputs), output, known, tuple(edges), expanded)
 
 
 def node_names(graph: Graph) -> dict[int, str]:
@@ -531,7 +533,9 @@ def _marks_of(equation: Equation, marks: dict[int, np.ndarray], values: list) ->
     if primitive in (MAX, MIN):
         return MAX.forward(own[0], *params)
     if primitive.kind == "linear":
-        return sum(primitive.forward(*_one_marked(equation, operands, p, m), *params) for p, m in zip(places, own, strict=True))
+        return sum(
+            primitive.forward(*_one_marked(equation, operands, p, m), *params) for p, m in zip(places, own, strict=True)
+        )
     return np.full(shape, any(mark.any() for mark in own), dtype=float)  # a general rule may mix everything
 
 

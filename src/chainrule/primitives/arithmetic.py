@@ -83,6 +83,7 @@ POWER = elementwise(
     ],
     latex="{{{0}}}^{{{1}}}",
 )
+POWER.forward = operator.pow  # x**2 is a product there; np.power calls pow() for each entry
 ABS = elementwise(
     np.absolute,
     (lambda x, y: np.sign(x),),
