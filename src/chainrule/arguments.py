@@ -106,7 +106,11 @@ def function_name(function: Callable) -> str:
 
 def chosen_arguments(function: Callable, call: Call, wrt: Wrt) -> list[int]:
     """The arguments that `wrt` names, as numbers into the call."""
-    return list(_chosen(function_name(function), tuple(call.names), call.positional, wrt, type(wrt)))
+    key = (function_name(function), tuple(call.names), call.positional, wrt, type(wrt))
+    try:
+        return list(_chosen(*key))
+    except TypeError:  # a list, say: not hashable, and not a wrt
+        return list(_chosen.__wrapped__(*key))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -120,8 +120,8 @@ def tree_map(function: Callable, tree: Any, *rest: Any) -> Any:
 def _same_nodes(left: Any, right: Any) -> bool:
     """Whether two structures differ in their static leaves at most."""
     if isinstance(left, Leaf) or isinstance(right, Leaf):
-        return left == right
-    return left.treedef == right.treedef and [p for p, _ in left.statics] == [p for p, _ in right.statics]
+        return bool(left == right)
+    return bool(left.treedef == right.treedef) and [p for p, _ in left.statics] == [p for p, _ in right.statics]
 
 
 def leaf_paths(tree: Any, root: str = "") -> list[str]:

@@ -85,7 +85,7 @@ class Trace:
         "values",
     )
 
-    def __init__(self, tracer_class: type, *, concrete: bool, scope: SizeScope | None = None, places: bool = False):
+    def __init__(self, tracer_class: Any, *, concrete: bool, scope: SizeScope | None = None, places: bool = False):
         self.level = next(_levels)
         self.graph = Graph(scope=scope)
         self.values: list[Any] = []  # by variable; None where it was recorded but not computed

@@ -18,11 +18,10 @@ import numpy as np
 from chainrule.errors import ControlFlowError, UnsupportedError
 from chainrule.graphs import Variable
 from chainrule.places import place_of, size_names, user_frame
-from chainrule.primitive import FUNCTIONS, REGISTRY, UFUNCS, Primitive, apply, ufunc_dtype, weak_type
+from chainrule.primitive import FUNCTIONS, REGISTRY, UFUNCS, Primitive, ufunc_dtype, weak_type
 from chainrule.primitives import arithmetic, comparison, reduction
 from chainrule.primitives.indexing import index
-from chainrule.primitives.linear_algebra import matmul
-from chainrule.primitives.linear_algebra import swap_last, transpose
+from chainrule.primitives.linear_algebra import matmul, swap_last, transpose
 from chainrule.primitives.shaping import reshape
 from chainrule.pytree import Recorder
 from chainrule.shapes import SizeExpr
@@ -128,7 +127,7 @@ class Tracer(Recorder):
         if method != "__call__" or kwargs or entry is None:
             return self._unusual_ufunc(ufunc, method, inputs, kwargs, entry)
         if type(entry) is Primitive:
-            top = self
+            top: Recorder = self
             for x in inputs:
                 if isinstance(x, Recorder) and x.level > top.level:
                     top = x
@@ -266,14 +265,14 @@ class Tracer(Recorder):
         return self
 
     def __copy__(self):
-        return +self
+        return +self  # type: ignore[operator]
 
     def __deepcopy__(self, memo):
-        return +self
+        return +self  # type: ignore[operator]
 
     def copy(self, order="C"):
         """A recorded copy."""
-        return +self
+        return +self  # type: ignore[operator]
 
     def __reduce__(self) -> NoReturn:
         self._refuse("pickling a traced value", "the plain result")
@@ -329,7 +328,7 @@ class Tracer(Recorder):
     def transpose(self, *axes):
         """As `np.transpose`."""
         if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
-            axes = axes[0]
+            return transpose(self, axes[0])
         return transpose(self, axes or None)
 
     def swapaxes(self, axis1, axis2):
@@ -368,7 +367,7 @@ def _instead(name: str) -> str:
 
     if name in ADVICE:
         return ADVICE[name]
-    known = sorted(({f.__name__ for f in (*UFUNCS, *FUNCTIONS)} | set(REGISTRY)) - {name})
+    known = sorted(({getattr(f, "__name__", "") for f in (*UFUNCS, *FUNCTIONS)} | set(REGISTRY)) - {name})
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.8)
     if close:
         return "it with " + ", ".join(f"np.{c}" if hasattr(np, c) else f"cr.nn.{c}" for c in close)
@@ -483,6 +482,8 @@ for _name, _primitive in zip(("gt", "ge", "lt", "le", "eq", "ne"), comparison.CO
     setattr(Tracer, f"__{_name}__", _binary(_primitive))
 for _name, _primitive in (("neg", arithmetic.NEGATIVE), ("pos", arithmetic.POSITIVE), ("abs", arithmetic.ABS)):
     setattr(Tracer, f"__{_name}__", _unary(_primitive))
+
+
 def _rounding(symbol):
     def method(self, other):
         self._refuse(f"`{symbol}`", "it outside of the function, or subtract a constant multiple")
@@ -493,10 +494,13 @@ def _rounding(symbol):
 for _name, _symbol in (("mod", "%"), ("floordiv", "//"), ("divmod", "divmod()")):
     setattr(Tracer, f"__{_name}__", _rounding(_symbol))
     setattr(Tracer, f"__r{_name}__", _rounding(_symbol))
-Tracer.__invert__ = _unary(_LOGIC["invert"])  # type: ignore[attr-defined]
-Tracer.__matmul__ = _matmul  # type: ignore[attr-defined]
-Tracer.__rmatmul__ = _rmatmul  # type: ignore[attr-defined]
-Tracer.__imatmul__ = _in_place(operator.__matmul__)  # type: ignore[attr-defined]
+for _name, _method in (
+    ("invert", _unary(_LOGIC["invert"])),
+    ("matmul", _matmul),
+    ("rmatmul", _rmatmul),
+    ("imatmul", _in_place(operator.__matmul__)),
+):
+    setattr(Tracer, f"__{_name}__", _method)
 
 
 def new_trace(**options) -> Trace:

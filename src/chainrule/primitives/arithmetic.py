@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+from typing import Any
 
 import numpy as np
 
@@ -57,9 +58,9 @@ NEGATIVE = elementwise(np.negative, (lambda x, y: -1,), operator=operator.neg, s
 POSITIVE = elementwise(np.positive, (lambda x, y: 1,), operator=operator.pos, samples=_one, latex="{0}")
 
 
-def power_by_base(x, p, y):
+def power_by_base(x: Any, p: Any, y: Any) -> Any:
     """p x^(p-1); 0 where p is 0, also at x = 0."""
-    if isinstance(p, (int, float, np.generic)):
+    if isinstance(p, (int, float, np.number)):
         return 2 * x if p == 2 else p * x ** (p - 1) if p != 0 else 0.0
     return np.where(p == 0, 0.0, p * x ** np.where(p == 0, 1.0, p - 1))
 

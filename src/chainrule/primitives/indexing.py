@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.errors import ShapeError, UnsupportedError
-from chainrule.primitive import apply, handles, linear
+from chainrule.primitive import Primitive, apply, handles, linear
 from chainrule.pytree import Recorder
 from chainrule.shapes import Guard, SizeExpr, broadcast_shapes, hint_of
 
@@ -189,7 +189,7 @@ INDEX = linear(
     samples=_samples,
     latex="{0}_{{\\text{{index}}}}",
 )
-INDEX_ADD = linear(
+INDEX_ADD: Primitive = linear(
     "index_add",
     _add_into_zeros,
     (lambda y_bar, y, *rest: apply(INDEX, y_bar, *rest[:-2], params=(rest[-2],)), None),

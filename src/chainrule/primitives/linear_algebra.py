@@ -123,7 +123,7 @@ def dot(a, b, out=None):
 def _own(product):
     """A product that ends with a view of something nobody else sees can be written in place, as NumPy's can."""
     if isinstance(product, Recorder):
-        product.fresh = True
+        product.fresh = True  # type: ignore[misc]
     return product
 
 

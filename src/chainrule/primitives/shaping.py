@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from chainrule.errors import ShapeError, UnsupportedError
-from chainrule.primitive import apply, handles, linear, ufunc_dtype, weak_type
-from chainrule.shapes import SizeExpr, broadcast_shapes, divide_exactly, hint_of, normalize_axes, same_dim, str_shape
+from chainrule.primitive import Primitive, apply, handles, linear, ufunc_dtype, weak_type
+from chainrule.shapes import SizeExpr, divide_exactly, hint_of, normalize_axes, same_dim, str_shape
 
 # -- what is asked of a shape ------------------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ def _convert(x, dtype):
     return np.asarray(x).astype(dtype)[()] if np.ndim(x) == 0 else x.astype(dtype, copy=False)
 
 
-CONVERT = linear(
+CONVERT: Primitive = linear(
     "convert",
     _convert,
     (lambda y_bar, x, dtype: apply(CONVERT, y_bar, params=(x.dtype,)) if x.dtype.kind == "f" else None,),
