@@ -133,6 +133,27 @@ def test_the_branch_not_taken_cannot_poison_a_gradient(name):
         np.testing.assert_allclose(np.diag(hessian), np.where(taken, second(safe), 0.0))
 
 
+def test_a_selection_passes_what_only_moves_stretches_or_adds():
+    x = np.array([0.0, 4.0, -1.0])
+    w = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    taken, slope = x > 0, np.array([0.0, 0.25, 0.0])
+    spellings = (
+        lambda x: np.where(taken[:, None], np.log(x[:, None]) * w, 0.0),
+        lambda x: np.where(taken, np.log(x) * w.T, 0.0).T,
+        lambda x: np.where(taken[:, None], (np.log(x).reshape(1, 3) * w.T).T, 0.0),
+        lambda x: np.where(taken, np.sum(np.log(x) * w.T[:, None], axis=1), 0.0).T,
+        lambda x: np.where(taken[:, None], np.squeeze(np.log(x)[:, None, None], 2) * w, 0.0),
+    )
+    with np.errstate(all="ignore"):
+        for f in spellings:
+            g = cr.grad(lambda x, f=f: np.sum(f(x)))(x)
+            np.testing.assert_allclose(g, slope * w.sum(1))
+        summed = cr.grad(lambda x: np.where(x[1] > 100, np.sum(np.log(x)), x[1]))(x)
+        np.testing.assert_allclose(summed, [0, 1, 0])
+        in_halves = cr.grad(lambda x: np.sum(np.where(taken, np.log(x).astype(np.float64) * 2, 0.0)))(x.astype(np.float32))
+        np.testing.assert_allclose(in_halves, slope * 2)
+
+
 def test_a_selection_on_both_sides_and_one_inside_another():
     def f(x):
         inner = np.where(x > 1, np.log(x), x - 1.0)

@@ -19,6 +19,8 @@ from chainrule.evaluate import evaluate
 from chainrule.graphs import Variable, validate
 from chainrule.primitive import REGISTRY
 from chainrule.primitives.control import SHIFT, STOP_GRADIENT
+from chainrule.run import compile_graph
+from chainrule.simplify.passes import simplify_graph
 from chainrule.tracer import new_trace
 
 STEP = 1e-30
@@ -317,3 +319,28 @@ def test_a_stack_of_inputs_gives_the_stack_of_outputs(sample):
             close(got[row], sample.forward(arrays), 1e-13)
     if refused == len(subsets):
         pytest.skip("no rule for stacks: the caller loops")
+
+
+# -- programs ----------------------------------------------------------------------------------------------------------
+
+
+@every_sample
+def test_what_is_written_is_what_is_evaluated(sample):
+    """Forward, vjp and jvp: simplified or not, the emitted program gives what `evaluate` gives."""
+    rng = np.random.default_rng(7)
+    y = output_of(sample)
+    graph = sample.graph()
+    programs = [(graph, sample.arrays)]
+    if sample.floats and y.dtype.kind == "f":
+        wrt = [graph.inputs[i] for i in sample.floats]
+        backward, forward = derive_vjp(graph, wrt), derive_jvp(graph, wrt)
+        backward.graph.outputs, forward.graph.outputs = backward.cotangents, forward.tangents
+        programs.append((backward.graph, [*sample.arrays, *random_like(rng, [y])]))
+        programs.append((forward.graph, [*sample.arrays, *random_like(rng, [sample.arrays[i] for i in sample.floats])]))
+    for program, arguments in programs:
+        want = evaluate(program, arguments)
+        for other in (program, validate(simplify_graph(program))):
+            for got, wanted in zip(compile_graph(other)(list(arguments)), want, strict=True):
+                assert np.shape(got) == np.shape(wanted)
+                assert np.asarray(got).dtype == np.asarray(wanted).dtype
+                np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-12)

@@ -4,8 +4,9 @@ Each variable collects one contribution from every place where it is used. That 
 backwards: when an equation's turn comes, every use of its output has been seen, so its cotangent is complete. The
 smallest counter-example is ``y = x * x``: taken use by use, x collects ``y_bar * x`` twice, and only their sum is right.
 
-The selection of an `np.where` travels with the cotangent through elementwise equations: a branch not taken has
-cotangent 0 there, and 0 times an infinite partial would be NaN, so the product is selected again by the same mask.
+The selection of an `np.where` travels with the cotangent through elementwise equations, and through those that only
+move, stretch or add: a branch not taken has cotangent 0 there, and 0 times an infinite partial would be NaN, so the
+product is selected again by the same mask.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ import numpy as np
 
 from chainrule.derivation.building import Builder, arguments_of, dependents, resolved_params
 from chainrule.graphs import Graph, Operand, Variable
+from chainrule.primitive import Primitive
 from chainrule.primitives.comparison import WHERE
+from chainrule.primitives.linear_algebra import TRANSPOSE
+from chainrule.primitives.reduction import MEAN, SUM, spread
+from chainrule.primitives.shaping import BROADCAST_TO, CONVERT, EXPAND_DIMS, RESHAPE, SQUEEZE, max_to
 
 
 @dataclass
@@ -134,6 +139,8 @@ def _pull_back(builder, equation, total: Contribution, varying, depends, collect
             mask = total.mask
             if mask is not None and primitive.singular and not _is_scaled(builder, bar, total.value):
                 bar = np.where(mask, bar, 0.0)
+        elif total.mask is not None:
+            mask = _moved(primitive, total.mask, operands[0], params)
         bar = builder.in_dtype(bar, builder.graph.variables[number].dtype)
         collected.setdefault(number, []).append(Contribution(bar, mask))
 
@@ -143,6 +150,18 @@ def _selection(condition, place: int, outer):
         return None
     mask = condition if place == 1 else np.logical_not(condition)
     return mask if outer is None else outer & mask
+
+
+def _moved(primitive: Primitive, mask, x, params: tuple):
+    """The mask on the other side of an equation that only moves, stretches or adds values; else None."""
+    if primitive is CONVERT:
+        return mask
+    if primitive in (RESHAPE, TRANSPOSE, EXPAND_DIMS, SQUEEZE):
+        rule = primitive.rule(0)
+        return None if rule is None else rule(mask, x, *params)
+    if primitive in (SUM, MEAN):
+        return spread(mask, x, *params)
+    return max_to(mask, x.shape) if primitive is BROADCAST_TO else None
 
 
 def _is_scaled(builder: Builder, bar, y_bar) -> bool:

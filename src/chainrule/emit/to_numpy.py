@@ -115,8 +115,8 @@ class _Writer:
         scope = self.graph.scope
         if scope is None:
             return []
-        facts: list[tuple[str, str, str]] = []
-        for symbol in sorted(scope.merged):
+        facts, told = self.equal_shapes()
+        for symbol in sorted(set(scope.merged) - told):
             root = scope.resolve(scope.face(symbol))
             right = root.spell(self.symbol_name) if isinstance(root, SizeExpr) else str(root)
             facts.append((self.origin(symbol), "!=", right))
@@ -134,6 +134,22 @@ class _Writer:
         wanted = ", ".join(f"{left} {opposite[relation]} {right}" for left, relation, right in unique[:TOLD_GUARDS])
         wanted += ", and so on" * (len(unique) > TOLD_GUARDS)
         return [*_wrapped("if ", conditions, " or ", ":"), *_raise(f"sizes must agree: {wanted}")]
+
+    def equal_shapes(self) -> tuple[list[tuple[str, str, str]], set[int]]:
+        """`m_W1.shape != W1.shape` where every axis was found equal, and the symbols that need no fact of their own."""
+        scope = self.graph.scope
+        facts: list[tuple[str, str, str]] = []
+        told: set[int] = set()
+        first: dict[tuple, str] = {}
+        for number in self.graph.inputs:
+            shape = self.graph.variables[number].shape
+            symbols = {dim.symbol for dim in shape if isinstance(dim, SizeExpr)}
+            resolved = tuple(map(scope.resolve, shape))  # type: ignore[union-attr]
+            if resolved in first and symbols and symbols <= set(scope.merged):  # type: ignore[union-attr]
+                facts.append((f"{self.names[number]}.shape", "!=", f"{first[resolved]}.shape"))
+                told |= symbols  # type: ignore[arg-type]
+            first.setdefault(resolved, self.names[number])
+        return facts, told
 
     # -- sizes ---------------------------------------------------------------------------------------------------
     def dim(self, dim) -> str:

@@ -146,6 +146,15 @@ def squeeze(x, axis=None):
 
 def sum_to(y, shape):
     """Sum away the axes along which an array of `shape` was broadcast."""
+    return _reduce_to(np.sum, y, shape)
+
+
+def max_to(y, shape):
+    """The largest along the axes along which an array of `shape` was broadcast; of a mask: whether any is true."""
+    return _reduce_to(np.max, y, shape)
+
+
+def _reduce_to(function, y, shape):
     extra = y.ndim - len(shape)
     stretched = tuple(
         axis
@@ -153,7 +162,7 @@ def sum_to(y, shape):
         if axis < extra or (_is_one(shape[axis - extra]) and not _is_one(dim))
     )
     if stretched:
-        y = np.sum(y, axis=stretched, keepdims=extra == 0)
+        y = function(y, axis=stretched, keepdims=extra == 0)
         if extra and y.ndim < len(shape):
             y = np.reshape(y, shape)
     return y

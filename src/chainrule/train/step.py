@@ -53,6 +53,8 @@ def build_step(loss: Loss, optimizer: Optimizer, with_gradients: bool = False) -
     def loss_of(network: Any, X: Any, y: Any) -> Any:
         return loss(network(X), y)
 
+    loss_of.__name__ = "loss"  # what the emitted step calls its value
+
     def train_step(network: Any, state: Any, X: Any, y: Any) -> tuple:
         value, gradients = value_and_grad(loss_of, wrt="network")(network, X, y)
         trained, state = optimizer.update(network, gradients, state)
