@@ -143,6 +143,9 @@ def test_a_selection_passes_what_only_moves_stretches_or_adds():
         lambda x: np.where(taken[:, None], (np.log(x).reshape(1, 3) * w.T).T, 0.0),
         lambda x: np.where(taken, np.sum(np.log(x) * w.T[:, None], axis=1), 0.0).T,
         lambda x: np.where(taken[:, None], np.squeeze(np.log(x)[:, None, None], 2) * w, 0.0),
+        lambda x: np.where(taken[:, None], np.stack([np.log(x), np.log(x)], axis=1) * w, 0.0),
+        lambda x: np.where(taken[[2, 0, 1], None], np.log(x)[[2, 0, 1], None] * w[[2, 0, 1]], 0.0),
+        lambda x: np.where(taken[:, None], np.concatenate([np.log(x)[:, None], np.log(x[:, None])], axis=1) * w, 0.0),
     )
     with np.errstate(all="ignore"):
         for f in spellings:

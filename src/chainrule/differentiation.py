@@ -20,7 +20,7 @@ from chainrule.derivation.batch import batch_graph
 from chainrule.derivation.forward import derive_jvp
 from chainrule.derivation.reverse import derive_vjp
 from chainrule.emit.program import number_names
-from chainrule.errors import ArgumentError, UnsupportedError
+from chainrule.errors import ArgumentError, DtypeError, UnsupportedError
 from chainrule.evaluate import evaluate
 from chainrule.graphs import Graph, Operand
 from chainrule.pytree import Recorder, flatten, unflatten
@@ -74,6 +74,8 @@ def trace_call(
     identifiers = call.identifiers() if places else []
     for argument, group in enumerate(call.leaves):
         place = chosen.index(argument) if argument in chosen else None
+        if place is not None and not group:
+            raise DtypeError(f"{call.names[argument]} holds no array or number: there is nothing to differentiate by")
         leaves = []
         for position, leaf in enumerate(group):
             if place is not None:

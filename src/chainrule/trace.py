@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import linecache
 import os
 import sys
 from typing import Any
@@ -207,10 +208,10 @@ class Trace:
         except (LeakedTracerError, UnsupportedError):
             raise
         except ShapeError as error:
-            raise self._located(error, primitive, operands) from None
+            raise self._located(error, primitive, operands, params) from None
         except (ValueError, IndexError) as error:
             if self.concrete and not isinstance(error, ChainruleError):
-                raise self._located(ShapeError(str(error)), primitive, operands) from error
+                raise self._located(error, primitive, operands, params) from error
             raise
 
     def _record_quickly(self, primitive: Primitive, operands: tuple, params: tuple, weak: bool):
@@ -389,11 +390,22 @@ class Trace:
         """`line 4 of loss()`: the user's running line."""
         return place_text()
 
-    def _located(self, error: ShapeError, primitive: Primitive, operands: tuple) -> ShapeError:
+    def _located(self, error: Exception, primitive: Primitive, operands: tuple, params: tuple) -> ShapeError:
+        """The error with the user's expression, the operands' shapes and the line."""
         if "; line " in str(error):
-            return error
-        shapes = " and ".join(str_shape(dims_of(o)) for o in operands if hasattr(o, "shape"))
-        return type(error)(f"{primitive.name} of {shapes}: {error}; {place_text()}")
+            return error if isinstance(error, ShapeError) else ShapeError(str(error))
+        seen = [Variable(dims_of(o), dtype_of(o)) if hasattr(o, "shape") else o for o in operands]
+        try:  # our own rule says it in the words of shapes
+            primitive.shape_rule(*seen, *map(plain, params))
+            if primitive.broadcasts:
+                _broadcast_of(seen)
+        except ShapeError as clearer:
+            error = clearer
+        except (TypeError, AttributeError, IndexError, ValueError):
+            pass
+        shapes = " and ".join(str_shape(o.shape) for o in seen if isinstance(o, Variable))
+        code = running_code()
+        return ShapeError(f"{code or primitive.name} with {shapes}: {error}; {place_text()}")
 
     # -- named calls ---------------------------------------------------------------------------------------------
     def call(self, function, args: tuple, kwargs: dict):
@@ -446,6 +458,16 @@ def place_text() -> str:
     """The user's running line as text."""
     frame = user_frame(ENGINE)
     return str(place_of(frame.f_code, frame.f_lasti)) if frame is not None else "an unknown line"
+
+
+def running_code() -> str:
+    """The user's running expression, if it is short and its source is at hand."""
+    frame = user_frame(ENGINE)
+    span = place_of(frame.f_code, frame.f_lasti).span if frame is not None else None
+    if frame is None or span is None or span[0] != span[2]:
+        return ""
+    line = linecache.getline(frame.f_code.co_filename, span[0]).encode()
+    return line[span[1] : span[3]].decode(errors="replace") if span[3] - span[1] <= 60 else ""
 
 
 def plain(param: Any) -> Any:

@@ -21,9 +21,21 @@ from chainrule.derivation.building import Builder, arguments_of, dependents, res
 from chainrule.graphs import Graph, Operand, Variable
 from chainrule.primitive import Primitive
 from chainrule.primitives.comparison import WHERE
+from chainrule.primitives.indexing import INDEX
 from chainrule.primitives.linear_algebra import TRANSPOSE
 from chainrule.primitives.reduction import MEAN, SUM, spread
-from chainrule.primitives.shaping import BROADCAST_TO, CONVERT, EXPAND_DIMS, RESHAPE, SQUEEZE, max_to
+from chainrule.primitives.shaping import (
+    BROADCAST_TO,
+    CONCATENATE,
+    CONVERT,
+    EXPAND_DIMS,
+    RESHAPE,
+    SQUEEZE,
+    STACK,
+    max_to,
+)
+
+MOVES = frozenset((RESHAPE, TRANSPOSE, EXPAND_DIMS, SQUEEZE, INDEX, CONCATENATE, STACK))  # their vjp moves masks too
 
 
 @dataclass
@@ -140,28 +152,27 @@ def _pull_back(builder, equation, total: Contribution, varying, depends, collect
             if mask is not None and primitive.singular and not _is_scaled(builder, bar, total.value):
                 bar = np.where(mask, bar, 0.0)
         elif total.mask is not None:
-            mask = _moved(primitive, total.mask, operands[0], params)
+            mask = _moved(primitive, place, total.mask, y, operands, params)
         bar = builder.in_dtype(bar, builder.graph.variables[number].dtype)
         collected.setdefault(number, []).append(Contribution(bar, mask))
 
 
 def _selection(condition, place: int, outer):
-    if not hasattr(condition, "ndim") or condition.ndim == 0:
+    if not hasattr(condition, "ndim"):  # a condition that is written True or False
         return None
     mask = condition if place == 1 else np.logical_not(condition)
     return mask if outer is None else outer & mask
 
 
-def _moved(primitive: Primitive, mask, x, params: tuple):
+def _moved(primitive: Primitive, place: int, mask, y, operands: tuple, params: tuple):
     """The mask on the other side of an equation that only moves, stretches or adds values; else None."""
     if primitive is CONVERT:
         return mask
-    if primitive in (RESHAPE, TRANSPOSE, EXPAND_DIMS, SQUEEZE):
-        rule = primitive.rule(0)
-        return None if rule is None else rule(mask, x, *params)
+    if primitive in MOVES:
+        return primitive.vjp(place, mask, y, operands, params)
     if primitive in (SUM, MEAN):
-        return spread(mask, x, *params)
-    return max_to(mask, x.shape) if primitive is BROADCAST_TO else None
+        return spread(mask, operands[0], *params)
+    return max_to(mask, operands[0].shape) if primitive is BROADCAST_TO else None
 
 
 def _is_scaled(builder: Builder, bar, y_bar) -> bool:

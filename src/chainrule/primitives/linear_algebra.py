@@ -14,16 +14,14 @@ import numpy as np
 from chainrule.errors import ShapeError
 from chainrule.primitive import UFUNCS, apply, handles, linear, ufunc_dtype, weak_type
 from chainrule.pytree import Recorder
-from chainrule.shapes import broadcast_shapes, same_dim, str_shape
+from chainrule.shapes import broadcast_shapes, hint_of, same_dim
 
 
 def matmul_shape(a, b):
     """The shape of `a @ b`; raises ShapeError when the inner sizes differ."""
     inner_a, inner_b = a.shape[-1], b.shape[-2] if b.ndim > 1 else b.shape[0]
     if not same_dim(inner_a, inner_b):
-        raise ShapeError(
-            f"inner sizes of the product differ: {str_shape(a.shape)} @ {str_shape(b.shape)}"
-        )
+        raise ShapeError(f"the inner sizes of a product must agree, not be {hint_of(inner_a)} and {hint_of(inner_b)}")
     stack = broadcast_shapes(a.shape[:-2], b.shape[:-2])
     return (*stack, *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ()))
 
