@@ -11,6 +11,7 @@ OPENBLAS_L2_SIZE) for this command.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import platform
 import time
@@ -74,7 +75,7 @@ def arguments() -> tuple:
     """Weights, samples and labels."""
     rng = np.random.default_rng(0)
     weights = []
-    for n_in, n_out in zip(SIZES, SIZES[1:], strict=False):
+    for n_in, n_out in itertools.pairwise(SIZES):
         weights += [rng.standard_normal((n_in, n_out)) * np.sqrt(2 / n_in), np.zeros(n_out)]
     return (*weights, rng.standard_normal((SAMPLES, SIZES[0])), rng.integers(0, SIZES[-1], SAMPLES))
 

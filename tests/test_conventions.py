@@ -153,7 +153,9 @@ def test_a_selection_passes_what_only_moves_stretches_or_adds():
             np.testing.assert_allclose(g, slope * w.sum(1))
         summed = cr.grad(lambda x: np.where(x[1] > 100, np.sum(np.log(x)), x[1]))(x)
         np.testing.assert_allclose(summed, [0, 1, 0])
-        in_halves = cr.grad(lambda x: np.sum(np.where(taken, np.log(x).astype(np.float64) * 2, 0.0)))(x.astype(np.float32))
+        in_halves = cr.grad(lambda x: np.sum(np.where(taken, np.log(x).astype(np.float64) * 2, 0.0)))(
+            x.astype(np.float32)
+        )
         np.testing.assert_allclose(in_halves, slope * 2)
 
 

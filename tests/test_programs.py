@@ -6,6 +6,7 @@ from hypothesis import given, settings
 
 import chainrule as cr
 from chainrule.checking.differences import numerical_gradient
+from chainrule.derivation.batch import NoBatchRule, batch_graph
 from chainrule.derivation.forward import derive_jvp
 from chainrule.derivation.reverse import derive_vjp
 from chainrule.evaluate import evaluate
@@ -73,6 +74,23 @@ def test_the_second_derivative(program):
         return sum(np.sum(w * g) for w, g in zip(weights, evaluate(first.graph, moved), strict=True))
 
     agree(evaluate(validate(second.graph), [*arguments, *weights]), numerical_gradient(slope, arguments), 1e-5)
+
+
+@settings(max_examples=60)
+@given(programs(max_lines=6))
+def test_a_stack_of_arguments_gives_a_stack_of_gradients(program):
+    function, arguments = program
+    graph, _ = record(function, *arguments)
+    derived = derive_vjp(graph, graph.inputs, seed_one=True)
+    derived.graph.outputs = derived.cotangents
+    rows = [arguments[0] * factor for factor in (1.0, 0.999, 1.001)]
+    try:
+        batched = batch_graph(derived.graph, [graph.inputs[0]], 3)
+    except NoBatchRule:
+        return
+    stacked = evaluate(validate(batched), [np.stack(rows), *arguments[1:]])
+    for number, row in enumerate(rows):
+        agree([g[number] for g in stacked], evaluate(derived.graph, [row, *arguments[1:]]), 1e-10)
 
 
 @settings(max_examples=60)

@@ -164,7 +164,7 @@ def test_shapes_that_do_not_fit_are_said_with_the_line():
 
     with pytest.raises(ShapeError, match=rf"\(3,\).*\(4, 2\).*line {f.__code__.co_firstlineno + 1} of f\(\)"):
         gradient(f)
-    with pytest.raises(ShapeError, match=r"add of \(3,\) and \(4,\)"):
+    with pytest.raises(ShapeError, match=r"x \+ np.ones\(4\) with \(3,\) and \(4,\)"):
         gradient(lambda x: np.sum(x + np.ones(4)))
     with pytest.raises(ShapeError, match="out of bounds"):
         gradient(lambda x: x[5])
@@ -188,6 +188,19 @@ def test_a_value_that_outlives_its_trace_raises_at_its_next_use():
     for use in (lambda t: t + 1, np.sin, lambda t: X * t, lambda t: t[0], lambda t: t.sum(), lambda t: cr.nn.relu(t)):
         with pytest.raises(LeakedTracerError, match=r"line .* return it instead"):
             use(kept[0])
+
+
+def test_the_line_that_leaked_is_named_where_lines_are_kept():
+    kept = []
+
+    def f(x):
+        kept.append(x * 2)
+        return np.sum(x)
+
+    record(f, X)
+    line = f.__code__.co_firstlineno + 1
+    with pytest.raises(LeakedTracerError, match=rf"made on line {line} of f\(\) is used after"):
+        kept[0] + 1
 
 
 def test_a_leaked_value_raises_inside_another_trace():
@@ -409,6 +422,29 @@ def test_a_captured_array_that_changes_between_uses_counts_with_both_values():
         return first + second
 
     assert gradient(f).tolist() == (2 + 2 * X * 5).tolist()
+
+
+def test_a_read_only_view_of_what_changes_counts_with_both_values():
+    buffer = np.array([1.0, 1.0, 1.0])
+    view = buffer[:]
+    view.setflags(write=False)
+
+    def f(x):
+        buffer[:] = 2.0
+        first = np.sum(x * view)
+        buffer[:] = 5.0
+        return first + np.sum(x * x * view)
+
+    assert gradient(f).tolist() == (2 + 2 * X * 5).tolist()
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_matrices_and_masked_arrays_are_refused():
+    for x in (np.ma.array([1.0, 2.0], mask=[False, True]), np.matrix([[1.0, 2.0], [3.0, 4.0]])):
+        with pytest.raises(UnsupportedError, match=f"a {type(x).__name__} cannot be traced.*np.asarray"):
+            gradient(lambda x: np.sum(x * x), x)
+        with pytest.raises(UnsupportedError, match=f"a {type(x).__name__} cannot be traced.*np.asarray"):
+            gradient(lambda y, x=x: np.sum(y * x), np.ones(2))
 
 
 def test_a_captured_array_is_not_changed_by_tracing():

@@ -66,9 +66,8 @@ def _own(outputs: list[Any], arguments: list[Any], constants: dict[str, Any]) ->
     """Give every output memory of its own."""
     for place, value in enumerate(outputs):
         if type(value) is np.ndarray:
-            if value.base is not None or any(value is other for other in (*arguments, *outputs[:place])):
-                outputs[place] = value.copy()
-            elif constants and any(value is other for other in constants.values()):
+            others = (*arguments, *outputs[:place], *constants.values())
+            if value.base is not None or any(value is other for other in others):
                 outputs[place] = value.copy()
 
 

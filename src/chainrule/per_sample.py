@@ -23,7 +23,7 @@ from chainrule.arguments import (
     parameter_names,
     take_apart,
 )
-from chainrule.derivation.batch import NoBatchRule, batch_graph
+from chainrule.derivation.batch import BatchRuleError, batch_graph
 from chainrule.differentiation import derive_vjp_one, nested_in, owned
 from chainrule.emit.program import number_names
 from chainrule.errors import ArgumentError, ControlFlowError
@@ -31,8 +31,8 @@ from chainrule.evaluate import evaluate
 from chainrule.graphs import Variable
 from chainrule.pytree import Recorder, tree_map, unflatten
 from chainrule.run import compile_graph
-from chainrule.simplify.passes import simplify_graph
 from chainrule.shapes import SizeExpr
+from chainrule.simplify.passes import simplify_graph
 from chainrule.trace import dims_of, dtype_of, is_weak, plain
 from chainrule.tracer import new_trace
 from chainrule.transforms import grad, named_like
@@ -87,7 +87,7 @@ def per_sample_grad(
         count = _sample_count(call, axes)
         try:
             leaves = _all_at_once(function, call, chosen, axes, count)
-        except (ControlFlowError, NoBatchRule):
+        except (ControlFlowError, BatchRuleError):
             if any(isinstance(leaf, Recorder) for group in call.leaves for leaf in group):
                 raise
             return _one_by_one(gradient, call, axes, count)

@@ -248,7 +248,6 @@ SPELLINGS: dict[str, Spelling] = {
     "eye": _eye,
     "clip": _clip,
     "size": _size,
-    "shift": _stop_gradient,
     "stop_gradient": _stop_gradient,
     "shift": _stop_gradient,
 }

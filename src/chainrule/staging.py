@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ChainruleError, UnsupportedError
-from chainrule.graphs import Graph, Variable, validate
+from chainrule.graphs import Graph, Literal, Variable, validate
 from chainrule.labels import Labels
 from chainrule.primitives.control import ARANGE, EYE, FULL, SIZE
 from chainrule.primitives.shaping import RESHAPE
@@ -236,7 +236,7 @@ def _lift(a: Any, b: Any, numbers: list[tuple[int, int, int]]) -> Any:
         return _lift_array(a, b, numbers)
     if isinstance(a, tuple):
         return _lift_params(a, b, numbers)
-    if type(a) is type(b) and (a == b or (a != a and b != b)):
+    if Literal(a) == Literal(b):
         return None
     return _lift_number(a, b, numbers)
 

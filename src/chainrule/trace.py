@@ -114,6 +114,8 @@ class Trace:
             variable = Variable(dims_of(value), dtype_of(value), is_weak(value))
         if isinstance(value, Recorder):
             self.quick = False
+        elif type(value) is not np.ndarray:
+            refuse_other_meanings(value)
         number = self._number(variable, value)
         self.graph.inputs.append(number)
         return self.tracer_class(self, number, value, variable, False)
@@ -142,11 +144,12 @@ class Trace:
                 return self.operand(found)  # type: ignore[return-value]
         key = id(value)
         number = self.constant_numbers.get(key)
-        if number is not None:
-            if not value.flags.writeable or _same_bits(value, self.values[number]):
-                return number
+        if number is not None and (_is_fixed(value) or _same_bits(value, self.values[number])):
+            return number
+        if type(value) is not np.ndarray:
+            refuse_other_meanings(value)
         # what the function writes into the array later must not reach the backward pass
-        kept = value if not value.flags.writeable else value.copy()
+        kept = value if _is_fixed(value) else value.copy()
         if kept.dtype.kind not in "fiub":
             raise UnsupportedError(
                 f"an array of dtype {kept.dtype} met a traced value ({self.line()}); only real numbers and booleans can"
@@ -194,10 +197,7 @@ class Trace:
     def record(self, primitive: Primitive, operands: tuple, params: tuple = (), weak: bool = False):
         """Write down `primitive(*operands, *params)` and return its traced result."""
         if not self.alive:
-            raise LeakedTracerError(
-                f"a traced value is used after its trace ended ({place_text()}); it was kept outside the function: "
-                "return it instead"
-            )
+            raise self._leaked(operands)
         try:
             if self.quick:
                 done = self._record_quickly(primitive, operands, params, weak)
@@ -390,6 +390,18 @@ class Trace:
         """`line 4 of loss()`: the user's running line."""
         return place_text()
 
+    def _leaked(self, operands: tuple) -> LeakedTracerError:
+        made = ""
+        for o in operands:
+            if isinstance(o, Recorder) and o.trace is self:
+                number = getattr(o, "number", None)
+                origin = next((e.origin for e in self.graph.equations if e.output == number), None)
+                made = f" made on {origin}" if origin is not None else ""
+        return LeakedTracerError(
+            f"a traced value{made} is used after its trace ended ({place_text()}); it was kept outside the function: "
+            "return it instead"
+        )
+
     def _located(self, error: Exception, primitive: Primitive, operands: tuple, params: tuple) -> ShapeError:
         """The error with the user's expression, the operands' shapes and the line."""
         if "; line " in str(error):
@@ -440,6 +452,25 @@ def _literal(kind: type, value: float) -> Literal:
 def _copies(template: tuple) -> bool:
     """Whether an index makes a copy (it holds an array), not a view."""
     return any(type(item) is tuple and item[0] == ARRAY for item in template)
+
+
+def refuse_other_meanings(value: Any) -> None:
+    """Raise for matrices and masked arrays: `*` means another thing there, or entries are left out."""
+    if getattr(value, "__array_priority__", 0) > 0 and isinstance(value, np.ndarray):
+        raise UnsupportedError(
+            f"a {type(value).__name__} cannot be traced ({place_text()}): its operators mean other things than an "
+            "array's; pass np.asarray(x), and mask with np.where"
+        )
+
+
+def _is_fixed(value: np.ndarray) -> bool:
+    """Whether nobody can write into the array, not even through what it is a view of."""
+    array: Any = value
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return False
+        array = array.base
+    return True
 
 
 def _same_bits(left: np.ndarray, right: np.ndarray) -> bool:

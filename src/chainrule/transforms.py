@@ -182,12 +182,12 @@ def vjp(function: Callable, *args: Any, wrt: Wrt | None = None) -> tuple[Any, Ca
     names = parameter_names(function)
     chosen = _floating_arguments(args) if wrt is None else wrt
     traced = trace_call(function, args, {}, chosen, names)
-    leaves, structure, outputs = _outputs(traced)
+    leaves, _, outputs = _outputs(traced)
     value = strip(traced, traced.result)
 
     def pullback(cotangent: Any) -> Any:
         """The cotangents of the arguments for this cotangent of the value."""
-        seeds, seed_structure = flatten(cotangent)
+        seeds, _ = flatten(cotangent)
         if len(seeds) != len(leaves):
             raise ArgumentError(f"the value has {len(leaves)} leaves, the cotangent {len(seeds)}")
         seeds = [_seed(s, leaf, "cotangent") for s, leaf in zip(seeds, leaves, strict=True)]

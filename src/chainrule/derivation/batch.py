@@ -21,7 +21,7 @@ from chainrule.primitive import Primitive, apply
 from chainrule.primitives import control, indexing, linear_algebra, reduction, shaping
 
 
-class NoBatchRule(UnsupportedError):
+class BatchRuleError(UnsupportedError):
     """A primitive that cannot run on a stack; the caller loops instead."""
 
 
@@ -75,7 +75,7 @@ def _batched(equation: Equation, operands: list, flags: list[bool], graph: Graph
         return apply(primitive, *aligned, params=params)
     rule = RULES.get(primitive)
     if rule is None or not flags[0] and primitive not in ANY_OPERAND:
-        raise NoBatchRule(f"{primitive.name} cannot run on a stack of inputs")
+        raise BatchRuleError(f"{primitive.name} cannot run on a stack of inputs")
     return rule(primitive, operands, flags, params, size, equation, graph)
 
 
@@ -143,12 +143,12 @@ def _index(primitive, operands, flags, params, size, equation, graph):
     template = params[0]
     if not any(flags[1:]):
         if indexing.arrays_lead(template):
-            raise NoBatchRule("index arrays apart from each other cannot run on a stack")
+            raise BatchRuleError("index arrays apart from each other cannot run on a stack")
         return apply(primitive, x, *arrays, params=(((indexing.SLICE, None, None, None), *template),))
     if any(type(item) is tuple and item[0] == indexing.SLICE for item in template) or any(
         item is None or item is Ellipsis or type(item) is int for item in template
     ):
-        raise NoBatchRule("an index of slices and stacked arrays cannot run on a stack")
+        raise BatchRuleError("an index of slices and stacked arrays cannot run on a stack")
     ndim = max(a.ndim - (1 if f else 0) for a, f in zip(arrays, flags[1:], strict=True))
     counting = x.trace.record(control.ARANGE, (), (size, np.dtype(np.int64)))
     lead = np.expand_dims(counting, tuple(range(1, ndim + 1))) if ndim else counting
@@ -163,7 +163,7 @@ def _index_add(primitive, operands, flags, params, size, equation, graph):
     y, *arrays = operands
     template, shape = params
     if any(flags[1:]) or indexing.arrays_lead(template):
-        raise NoBatchRule("index_add with stacked indices cannot run on a stack")
+        raise BatchRuleError("index_add with stacked indices cannot run on a stack")
     return apply(primitive, y, *arrays, params=(((indexing.SLICE, None, None, None), *template), (size, *shape)))
 
 

@@ -23,7 +23,7 @@ from chainrule.primitive import Primitive
 from chainrule.primitives.comparison import WHERE
 from chainrule.primitives.indexing import INDEX
 from chainrule.primitives.linear_algebra import TRANSPOSE
-from chainrule.primitives.reduction import MEAN, SUM, spread
+from chainrule.primitives.reduction import MEAN, SUM
 from chainrule.primitives.shaping import (
     BROADCAST_TO,
     CONCATENATE,
@@ -59,7 +59,7 @@ class Backward:
 
 @dataclass(slots=True)
 class Contribution:
-    """A cotangent on its way along one path, with the mask outside which it is zero."""
+    """A cotangent on its way along one path, with the mask (maybe with unit axes) outside which it is zero."""
 
     value: Any
     mask: Any = None
@@ -169,9 +169,11 @@ def _moved(primitive: Primitive, place: int, mask, y, operands: tuple, params: t
     if primitive is CONVERT:
         return mask
     if primitive in MOVES:
+        mask = mask if mask.shape == y.shape else np.broadcast_to(mask, y.shape)
         return primitive.vjp(place, mask, y, operands, params)
     if primitive in (SUM, MEAN):
-        return spread(mask, operands[0], *params)
+        axes, keepdims = params
+        return mask if keepdims or not axes else np.expand_dims(mask, axes)
     return max_to(mask, operands[0].shape) if primitive is BROADCAST_TO else None
 
 

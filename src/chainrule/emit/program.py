@@ -131,14 +131,13 @@ def _without_implicit(graph: Graph) -> list[Equation]:
 def _skip(graph: Graph, made: dict[int, Equation], operand: Operand, primitive) -> Operand:
     while type(operand) is int and operand in made:
         maker = made[operand]
-        if maker.primitive in (control.STOP_GRADIENT, control.SHIFT):
-            operand = maker.inputs[0]
-        elif maker.primitive is shaping.BROADCAST_TO and primitive.broadcasts:
-            operand = maker.inputs[0]
-        elif maker.primitive is shaping.CONVERT and primitive.converts_from is not None and _promotes(graph, maker):
-            operand = maker.inputs[0]
-        else:
+        if not (
+            maker.primitive in (control.STOP_GRADIENT, control.SHIFT)
+            or (maker.primitive is shaping.BROADCAST_TO and primitive.broadcasts)
+            or (maker.primitive is shaping.CONVERT and primitive.converts_from is not None and _promotes(graph, maker))
+        ):
             break
+        operand = maker.inputs[0]
     return operand
 
 

@@ -41,7 +41,7 @@ def _mean_dtype(x, axes, keepdims):
 SUM = linear(
     "sum",
     lambda x, axes, keepdims: np.add.reduce(x, axis=axes, keepdims=keepdims),  # what np.sum does in the end
-    (lambda y_bar, x, axes, keepdims: spread(y_bar, x, axes, keepdims),),
+    (spread,),
     reduced_shape,
     dtype_rule=_sum_dtype,
     param_names=("axis", "keepdims"),

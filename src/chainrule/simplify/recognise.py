@@ -18,7 +18,6 @@ log(1 + exp(Z)), log1p(exp(Z))               softplus(Z)
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from chainrule.derivation.building import Builder

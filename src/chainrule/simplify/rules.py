@@ -210,10 +210,9 @@ def where_of_zeros(r: Rewriting, e: Equation):
         variable = r.graph.variables[e.output]
         return r.full(0, variable.shape, variable.dtype)
     inner = r.made_by(a, comparison.WHERE)
-    if inner is not None and inner.inputs[0] == condition and r.constant_number(b) == 0:
-        if r.constant_number(inner.inputs[2]) == 0:
-            return inner.output
-    return None
+    if inner is None or inner.inputs[0] != condition:
+        return None
+    return inner.output if r.constant_number(b) == 0 and r.constant_number(inner.inputs[2]) == 0 else None
 
 
 @rule("picked entries as one-hot rows", INDEX_ADD)
