@@ -113,7 +113,9 @@ def main() -> None:
     ratios = {"cr.jit(cr.grad(loss)) / NumPy by hand": medians["cr.jit(cr.grad(loss))"] / medians["NumPy by hand"]}
     if peer is not None:
         ratios["cr.grad(loss) / autograd"] = medians["cr.grad(loss)"] / medians["autograd"]
-    machine = f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}"
+    machine = (
+        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}"
+    )
     if options.json:
         print(json.dumps({"machine": machine, "rounds": options.rounds, "microseconds": medians, "ratios": ratios}))
         return

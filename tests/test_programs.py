@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 import chainrule as cr
 from chainrule.checking.differences import numerical_gradient
-from chainrule.derivation.batch import NoBatchRule, batch_graph
+from chainrule.derivation.batch import BatchRuleError, batch_graph
 from chainrule.derivation.forward import derive_jvp
 from chainrule.derivation.reverse import derive_vjp
 from chainrule.evaluate import evaluate
@@ -86,7 +86,7 @@ def test_a_stack_of_arguments_gives_a_stack_of_gradients(program):
     rows = [arguments[0] * factor for factor in (1.0, 0.999, 1.001)]
     try:
         batched = batch_graph(derived.graph, [graph.inputs[0]], 3)
-    except NoBatchRule:
+    except BatchRuleError:
         return
     stacked = evaluate(validate(batched), [np.stack(rows), *arguments[1:]])
     for number, row in enumerate(rows):

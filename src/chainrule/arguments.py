@@ -108,7 +108,7 @@ def chosen_arguments(function: Callable, call: Call, wrt: Wrt) -> list[int]:
     """The arguments that `wrt` names, as numbers into the call."""
     key = (function_name(function), tuple(call.names), call.positional, wrt, type(wrt))
     try:
-        return list(_chosen(*key))
+        return list(_chosen(*key))  # type: ignore[arg-type]
     except TypeError:  # a list, say: not hashable, and not a wrt
         return list(_chosen.__wrapped__(*key))
 

@@ -53,9 +53,7 @@ class Compiled:
         """The same program returning a flat list."""
         source = emit_numpy(
             self.graph,
-            Signature(
-                self.name, self.parameters, self.constants, lambda texts: f"[{', '.join(texts)}]", False, False
-            ),
+            Signature(self.name, self.parameters, self.constants, lambda texts: f"[{', '.join(texts)}]", False, False),
         )
         return load_source(source, self.name)
 
@@ -111,9 +109,7 @@ def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | N
 
     def run(tracers: list):
         remaining = iter(tracers)
-        groups = [
-            [next(remaining) if is_staged(leaf) else leaf for leaf in group] for group in call.leaves
-        ]
+        groups = [[next(remaining) if is_staged(leaf) else leaf for leaf in group] for group in call.leaves]
         call_args, call_kwargs = call.rebuild(groups)
         result = function(*call_args, **call_kwargs)
         leaves, structure = flatten(result)
@@ -129,9 +125,7 @@ def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | N
     _name_batch(graph)
     graph = simplify_graph(graph)
     names = Names(helper_names(graph))
-    parameters = dict(
-        zip(graph.inputs, [names.fresh(n) for n in parameter_identifiers(leaf_paths)], strict=True)
-    )
+    parameters = dict(zip(graph.inputs, [names.fresh(n) for n in parameter_identifiers(leaf_paths)], strict=True))
     captures = Captures(function)
     constants, values = {}, {}
     for number, value in graph.constants.items():
@@ -140,9 +134,7 @@ def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | N
         constants[number] = names.fresh(graph.variables[number].name or found or "constant")
         values[constants[number]] = original if found else value
     numbers = iter(graph.inputs)
-    leaf_numbers = [
-        next(numbers) if is_staged(leaf) else None for group in call.leaves for leaf in group
-    ]
+    leaf_numbers = [next(numbers) if is_staged(leaf) else None for group in call.leaves for leaf in group]
     return Compiled(
         identifier(name or function_name(function)),
         graph,
@@ -234,4 +226,3 @@ def source(function: Callable, *args: Any, **kwargs: Any) -> str:
     """
     function = getattr(function, "staged_function", function)
     return compile_call(function, args, kwargs).source()
-

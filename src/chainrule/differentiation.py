@@ -270,4 +270,3 @@ def owned(arrays: list[Any], borrowed: list[Any]) -> list[Any]:
             seen.add(id(value))
         result.append(value)
     return result
-

@@ -163,4 +163,3 @@ def _kind(leaf: Any) -> Any:
             return float
         return (leaf.dtype, tuple(d if d < 2 else -1 for d in leaf.shape))
     return (type(leaf), leaf)
-

@@ -88,4 +88,3 @@ def _one_hot_axis(array: np.ndarray, labels: np.ndarray) -> int | None:
         if classes >= 2 and moved.shape[:-1] == labels.shape and np.array_equal(moved, np.eye(classes)[labels]):
             return axis
     return None
-

@@ -207,4 +207,3 @@ def _one_by_one(gradient: Callable, call: Call, axes: dict[int, int], count: int
         args, kwargs = call.rebuild(groups)
         rows.append(gradient(*args, **kwargs))
     return tree_map(lambda *parts: np.stack(parts), *rows)
-

@@ -19,6 +19,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from chainrule.errors import ShapeError
 
@@ -187,7 +188,9 @@ def divide_exactly(dividend, divisor):
             return None
         reduced = tuple(sorted(((a, p) for a, p in powers.items() if p), key=repr))
         quotient[reduced] = coefficient // divisor_coefficient
-    scope = dividend.scope if isinstance(dividend, SizeExpr) else divisor.scope if isinstance(divisor, SizeExpr) else None
+    scope = (
+        dividend.scope if isinstance(dividend, SizeExpr) else divisor.scope if isinstance(divisor, SizeExpr) else None
+    )
     return _canonical(scope, quotient) if scope is not None else quotient.get((), 0)
 
 
@@ -205,9 +208,9 @@ RELATIONS = {
 class Guard:
     """A fact about sizes that held in the trace: `left relation right`, and the line that asked for it."""
 
-    left: object
+    left: Any
     relation: str
-    right: object
+    right: Any
     line: str = ""
 
     def holds(self, left: int, right: int) -> bool:

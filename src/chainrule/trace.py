@@ -226,7 +226,8 @@ class Trace:
                 inputs.append(o.number)
                 o = o.value
             elif kind is float or kind is int:
-                inputs.append(_literal(kind, o) if o else Literal(o))  # 0.0 == -0.0, but they are two literals
+                # 0.0 == -0.0, but they are two literals
+                inputs.append(_literal(kind, o) if o else Literal(o))  # type: ignore[arg-type]
             elif kind is np.ndarray:
                 number = self.constant(o)
                 inputs.append(number)

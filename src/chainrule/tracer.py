@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from chainrule.errors import ControlFlowError, UnsupportedError
-from chainrule.graphs import Variable
+from chainrule.graphs import Variable, shapes_agree
 from chainrule.places import place_of, size_names, user_frame
 from chainrule.primitive import FUNCTIONS, REGISTRY, UFUNCS, Primitive, ufunc_dtype, weak_type
 from chainrule.primitives import arithmetic, comparison, reduction
@@ -162,7 +162,7 @@ class Tracer(Recorder):
             operands = [np.asarray(x) if type(x) in (list, tuple) else x for x in inputs]
             if ufunc_dtype(ufunc, tuple(map(weak_type, operands))) == np.dtype(kwargs["dtype"]):
                 return self.__array_ufunc__(ufunc, method, *operands)
-        self._refuse(f"{name} with {', '.join(kwargs)}=", "np.where for a mask, .astype for a dtype")
+        return self._refuse(f"{name} with {', '.join(kwargs)}=", "np.where for a mask, .astype for a dtype")
 
     def __array_function__(self, function, types, args, kwargs):
         handler = FUNCTIONS.get(function)
@@ -176,11 +176,11 @@ class Tracer(Recorder):
             labels = self.trace.labels
             if labels is not None:
                 return labels.hand_out(self)
-            self._refuse(
+            return self._refuse(
                 "turning a traced integer array into a plain array (indexing a plain array with it?)",
                 "cr.nn.one_hot(y, k) @ table for table[y]",
             )
-        self._refuse(
+        return self._refuse(
             "turning a traced value into a plain array (np.array, np.asarray, np.full, a list of traced values)",
             "np.stack([...]) to build an array of traced values, a @ x for a.dot(x), and x alone for np.asarray(x)",
         )
@@ -214,7 +214,7 @@ class Tracer(Recorder):
     def __complex__(self) -> NoReturn:
         self._refuse("complex() of a traced value", "real arithmetic")
 
-    def __index__(self) -> NoReturn:
+    def __index__(self) -> NoReturn:  # noqa: PLE0305 - it never returns
         if self.ndim and self.trace.labels is not None:
             # NumPy asks this first of table[y], then __array__, which decides
             raise UnsupportedError("an array with axes cannot be an index of a plain list; write np.take(x, i, axis)")
@@ -259,7 +259,8 @@ class Tracer(Recorder):
             return result
         if not self.fresh:
             self._refuse("an in-place operator on an argument, a view, or an array with views", "x = x + t")
-        if result.trace is not self.trace or result.dtype != self.dtype or result.variable.shape != self.variable.shape:
+        same = shapes_agree(result.variable.shape, self.variable.shape)  # maybe of sizes that were found equal since
+        if result.trace is not self.trace or result.dtype != self.dtype or not same:
             self._refuse("an in-place operator that changes shape or dtype", "x = x + t")
         self.number, self.value, self.variable = result.number, result.value, result.variable
         return self

@@ -128,7 +128,9 @@ def test_it_runs_in_a_process_without_chainrule(tmp_path):
     script = cr.source(function, *args) + (
         "\nimport sys\n"
         "with np.load('arguments.npz') as f:\n    args = [f[k] for k in f.files]\n"
-        "print(repr(float(loss(*args)[0])), 'chainrule' in sys.modules)\n".replace("loss(", "readme_loss_value_and_grad(")
+        "print(repr(float(loss(*args)[0])), 'chainrule' in sys.modules)\n".replace(
+            "loss(", "readme_loss_value_and_grad("
+        )
     )
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
     out = subprocess.run(
@@ -215,7 +217,17 @@ def test_names_of_helpers_are_taken():
 
 def test_the_users_arithmetic_keeps_its_brackets():
     def f(a, b, c):
-        return a + (b + c), a * (b * c), a - (b - c), a / (b / c), -(a**2), (-a) ** 2, (a @ b) @ c, a @ (b @ c), a * (b @ c)
+        return (
+            a + (b + c),
+            a * (b * c),
+            a - (b - c),
+            a / (b / c),
+            -(a**2),
+            (-a) ** 2,
+            (a @ b) @ c,
+            a @ (b @ c),
+            a * (b @ c),
+        )
 
     args = tuple(np.random.default_rng(3).standard_normal((3, 3, 3)))
     for got, want in zip(load(cr.source(f, *args), "f")(*args), f(*args), strict=True):

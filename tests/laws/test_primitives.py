@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from chainrule.checking.differences import central_difference
-from chainrule.derivation.batch import NoBatchRule, batch_graph
+from chainrule.derivation.batch import BatchRuleError, batch_graph
 from chainrule.derivation.forward import derive_jvp
 from chainrule.derivation.reverse import derive_vjp
 from chainrule.evaluate import evaluate
@@ -310,7 +310,7 @@ def test_a_stack_of_inputs_gives_the_stack_of_outputs(sample):
             stacks[place] = np.stack([x, *(x + 0.01 * rng.standard_normal(np.shape(x)) for _ in range(count - 1))])
         try:
             batched = batch_graph(graph, [graph.inputs[i] for i in subset], count)
-        except NoBatchRule:
+        except BatchRuleError:
             refused += 1
             continue
         (got,) = evaluate(validate(batched), stacks)

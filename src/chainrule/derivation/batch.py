@@ -119,9 +119,7 @@ def _stack_of(x, size):
 
 def _matmul(primitive, operands, flags, params, size, equation, graph):
     a, b = operands
-    ndim_a, ndim_b = (
-        (x.ndim - 1 if flag else x.ndim) for x, flag in zip(operands, flags, strict=True)
-    )
+    ndim_a, ndim_b = ((x.ndim - 1 if flag else x.ndim) for x, flag in zip(operands, flags, strict=True))
     if flags[0] and not flags[1] and ndim_b == 2 and ndim_a == 2:
         return apply(primitive, a, b)  # a stack and one matrix
     if flags[0] and not flags[1] and ndim_b == 2 and ndim_a == 1:

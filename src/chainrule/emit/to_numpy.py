@@ -228,7 +228,9 @@ class _Writer:
         value, *arrays = (self.text(i) for i in equation.inputs)
         template, shape = equation.params
         dtype = self.graph.variables[equation.output].dtype
-        zeros = f"np.zeros({self.size_text.shape(shape)}" + ("" if dtype == np.float64 else f", dtype={dtype_name(dtype)}")
+        zeros = f"np.zeros({self.size_text.shape(shape)}" + (
+            "" if dtype == np.float64 else f", dtype={dtype_name(dtype)}"
+        )
         index = index_text(template, arrays, self.size_text) or "()"
         if not arrays:
             return [f"{name} = {zeros})", f"{name}[{index}] = {value.code}"]

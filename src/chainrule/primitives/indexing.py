@@ -101,7 +101,9 @@ def indexed_shape(x, *arrays_and_template):
 
 def arrays_lead(template) -> bool:
     """Whether NumPy puts the arrays' axes first: when slices stand between them; beside an array an integer is one too."""
-    places = [n for n, item in enumerate(template) if _is_array(item) or type(item) not in (tuple, type(None), type(...))]
+    places = [
+        n for n, item in enumerate(template) if _is_array(item) or type(item) not in (tuple, type(None), type(...))
+    ]
     return any(map(_is_array, template)) and places[-1] - places[0] + 1 != len(places)
 
 

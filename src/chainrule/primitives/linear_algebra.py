@@ -80,6 +80,7 @@ MATMUL = linear(
     latex="{0} {1}",
 )
 
+
 def matmul(a, b):
     """`a @ b`, with stacks and vectors brought to the cases that the rule knows."""
     if a.ndim == 0 or b.ndim == 0:

@@ -51,11 +51,7 @@ SUM = linear(
 MEAN = linear(
     "mean",
     lambda x, axes, keepdims: np.mean(x, axis=axes, keepdims=keepdims),
-    (
-        lambda y_bar, x, axes, keepdims: spread(
-            y_bar / math.prod(x.shape[axis] for axis in axes), x, axes, keepdims
-        ),
-    ),
+    (lambda y_bar, x, axes, keepdims: spread(y_bar / math.prod(x.shape[axis] for axis in axes), x, axes, keepdims),),
     reduced_shape,
     dtype_rule=_mean_dtype,
     param_names=("axis", "keepdims"),
@@ -74,11 +70,7 @@ def _extremum(name, function):
     return general(
         name,
         lambda x, axes, keepdims: function(x, axis=axes, keepdims=keepdims),
-        (
-            lambda y_bar, x, y, axes, keepdims: (
-                spread(y_bar, x, axes, keepdims) * _winners(x, y, axes, keepdims)
-            ),
-        ),
+        (lambda y_bar, x, y, axes, keepdims: spread(y_bar, x, axes, keepdims) * _winners(x, y, axes, keepdims),),
         lambda tangents, operands, y, params: np.sum(
             tangents[0] * _winners(operands[0], y, *params), axis=params[0], keepdims=params[1]
         ),

@@ -157,9 +157,7 @@ def max_to(y, shape):
 def _reduce_to(function, y, shape):
     extra = y.ndim - len(shape)
     stretched = tuple(
-        axis
-        for axis, dim in enumerate(y.shape)
-        if axis < extra or (_is_one(shape[axis - extra]) and not _is_one(dim))
+        axis for axis, dim in enumerate(y.shape) if axis < extra or (_is_one(shape[axis - extra]) and not _is_one(dim))
     )
     if stretched:
         y = function(y, axis=stretched, keepdims=extra == 0)
@@ -239,9 +237,7 @@ def astype(x, dtype, /, *, copy=True, device=None):
 
 
 def _zeros_for_missing(tangents, operands):
-    return [
-        np.zeros_like(x) if x_dot is None else x_dot for x_dot, x in zip(tangents, operands, strict=True)
-    ]
+    return [np.zeros_like(x) if x_dot is None else x_dot for x_dot, x in zip(tangents, operands, strict=True)]
 
 
 def _slice_of(index, y_bar, operands, params):
@@ -341,4 +337,3 @@ def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
 
 
 FAMILY = (RESHAPE, EXPAND_DIMS, SQUEEZE, BROADCAST_TO, CONVERT, CONCATENATE, STACK)
-

@@ -254,5 +254,3 @@ class _Recognition(Builder):
         M = apply(control.SHIFT, np.max(Z, axis=axes, keepdims=True))
         result = M + np.log(np.sum(np.exp(Z - M), axis=axes, keepdims=True))
         return result if keepdims else np.squeeze(result, axes)
-
-
