@@ -31,6 +31,7 @@ from chainrule.trace import Trace
 from chainrule.tracer import Tracer, new_trace
 
 CACHE_SIZE = 512
+NOTHING: Any = object()  # the wrt of a view, which differentiates nothing
 _programs: OrderedDict[Any, BackwardProgram] = OrderedDict()
 
 
@@ -61,11 +62,11 @@ class BackwardProgram:
 
 
 def trace_call(
-    function: Callable, args: tuple, kwargs: dict, wrt: Wrt | None, names: list[str] | None, *, places: bool = False
+    function: Callable, args: tuple, kwargs: dict, wrt: Wrt, names: list[str] | None, *, places: bool = False
 ) -> Traced:
-    """Run `function` on traced values; every floating argument is traced, whatever is differentiated."""
+    """Run `function` on traced values; every floating argument is traced, whatever is differentiated"""
     call = take_apart(function, args, kwargs, names)
-    chosen = chosen_arguments(function, call, wrt) if wrt is not None else []
+    chosen = chosen_arguments(function, call, wrt) if wrt is not NOTHING else []
     nested = any(isinstance(leaf, Recorder) for group in call.leaves for leaf in group)
     places = places or nested
     trace = new_trace(concrete=True, places=places)

@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule.arguments import function_name, parameter_names
 from chainrule.derivation.paths import Paths, paths_of
-from chainrule.differentiation import Traced, output_operand, trace_call
+from chainrule.differentiation import NOTHING, Traced, output_operand, trace_call
 from chainrule.emit.program import number_names
 from chainrule.graphs import Graph
 from chainrule.pytree import flatten
@@ -42,7 +42,7 @@ def graph(function: Callable, *args: Any, **kwargs: Any) -> Graph:
 
 def trace_for_view(function: Callable, args: tuple, kwargs: dict) -> Traced:
     """One call traced with its values, names and lines, its outputs set."""
-    traced = trace_call(function, args, kwargs, None, parameter_names(function), places=True)
+    traced = trace_call(function, args, kwargs, NOTHING, parameter_names(function), places=True)
     leaves, _ = flatten(traced.result)
     traced.trace.graph.outputs = [output_operand(traced, leaf) for leaf in leaves]
     number_names(traced.trace.graph)
