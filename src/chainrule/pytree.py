@@ -172,15 +172,16 @@ def _flatten_all(tree: Any) -> tuple[list, Any]:
 
     while True:
         leaves, treedef = optree.tree_flatten(tree, namespace=NAMESPACE, none_is_leaf=True)
-        new = {type(leaf) for leaf in leaves if _is_new_dataclass(leaf)}
+        # a leaf that is a dataclass was unknown when the tree was flattened; another thread may know it by now
+        new = {type(leaf) for leaf in leaves if _is_dataclass_instance(leaf)}
         if not new:
             return leaves, treedef
         for cls in new:
             _register(cls)
 
 
-def _is_new_dataclass(leaf: Any) -> bool:
-    return dataclasses.is_dataclass(leaf) and not isinstance(leaf, (type, Recorder)) and type(leaf) not in _registered
+def _is_dataclass_instance(leaf: Any) -> bool:
+    return dataclasses.is_dataclass(leaf) and not isinstance(leaf, (type, Recorder))
 
 
 def _register(cls: type) -> None:
