@@ -25,7 +25,7 @@ from chainrule.evaluate import evaluate
 from chainrule.graphs import Graph, Operand
 from chainrule.pytree import Recorder, flatten, unflatten
 from chainrule.run import compile_graph
-from chainrule.simplify.passes import simplify_graph
+from chainrule.simplify.passes import apply_rules, simplify_graph
 from chainrule.simplify.recognise import recognise
 from chainrule.trace import Trace
 from chainrule.tracer import Tracer, new_trace
@@ -206,9 +206,17 @@ def run_derived(traced: Traced, derive: Callable, seeds: list[Any], stack: int |
     return program.run(inputs)
 
 
+def _counts(constant: Any) -> bool:
+    """Whether a constant is 0, 1, 2, ...: the one thing that a rewrite asks of a constant's values."""
+    if not isinstance(constant, np.ndarray) or constant.dtype.kind not in "iu" or constant.ndim != 1:
+        return False
+    size = len(constant)
+    return bool(size and constant[0] == 0 and constant[-1] == size - 1 and (constant == np.arange(size)).all())
+
+
 def _derived_program(graph: Graph, wrt: list[int], derive: Callable, stack: int | None) -> BackwardProgram:
     number_names(graph)
-    joint, seeds = derive(graph, wrt)
+    joint, seeds = derive(apply_rules(graph), wrt)
     program = cut(simplify_graph(joint), known_numbers(graph), seeds)
     residuals = [n for n in program.inputs if n not in seeds]
     if stack is not None:
@@ -225,7 +233,7 @@ def structural_key(graph: Graph, wrt: list[int], kind: Any) -> Any:
         key = (
             tuple([(e.primitive, e.inputs, e.params) for e in graph.equations]),
             tuple([(variables[n].shape, variables[n].dtype, variables[n].weak) for n in graph.inputs]),
-            tuple([(n, variables[n].shape, variables[n].dtype) for n in graph.constants]),
+            tuple([(n, variables[n].shape, variables[n].dtype, _counts(c)) for n, c in graph.constants.items()]),
             tuple(graph.outputs),
             tuple(wrt),
             kind,

@@ -92,8 +92,9 @@ def bind_sizes(graph: Graph, arguments: Sequence[Any], top: Any = None) -> dict[
     sizes: dict[int, Any] = {}
     if graph.scope is None:
         return sizes
-    if top is not None and graph.scope is top.scope:
-        return {symbol: Size(top, graph.scope.face(symbol)) for symbol in range(len(graph.scope.hints))}
+    for trace in (top, getattr(top, "base", None)):
+        if trace is not None and graph.scope is trace.scope:
+            return {symbol: Size(trace, graph.scope.face(symbol)) for symbol in range(len(graph.scope.hints))}
     for number, argument in zip(graph.inputs, arguments, strict=True):
         for axis, dim in enumerate(graph.variables[number].shape):
             if isinstance(dim, SizeExpr):

@@ -23,16 +23,16 @@ from chainrule.arguments import (
     parameter_names,
     take_apart,
 )
-from chainrule.derivation.batch import BatchRuleError, batch_graph
+from chainrule.derivation.batch import batch_graph
 from chainrule.differentiation import derive_vjp_one, nested_in, owned
 from chainrule.emit.program import number_names
-from chainrule.errors import ArgumentError, ControlFlowError
+from chainrule.errors import ArgumentError, UnsupportedError
 from chainrule.evaluate import evaluate
 from chainrule.graphs import Variable
 from chainrule.pytree import Recorder, tree_map, unflatten
 from chainrule.run import compile_graph
 from chainrule.shapes import SizeExpr
-from chainrule.simplify.passes import simplify_graph
+from chainrule.simplify.passes import apply_rules, simplify_graph
 from chainrule.trace import dims_of, dtype_of, is_weak, plain
 from chainrule.tracer import new_trace
 from chainrule.transforms import grad, named_like
@@ -87,7 +87,7 @@ def per_sample_grad(
         count = _sample_count(call, axes)
         try:
             leaves = _all_at_once(function, call, chosen, axes, count)
-        except (ControlFlowError, BatchRuleError):
+        except UnsupportedError:  # control flow on values, a primitive without a batch rule, a table looked up
             if any(isinstance(leaf, Recorder) for group in call.leaves for leaf in group):
                 raise
             return _one_by_one(gradient, call, axes, count)
@@ -129,7 +129,7 @@ def _sample_count(call: Call, axes: dict[int, int]) -> Any:
     counts: dict[str, Any] = {}
     for argument, axis in axes.items():
         for path, leaf in zip(call.paths(argument), call.leaves[argument], strict=True):
-            if getattr(leaf, "ndim", 0) <= axis:
+            if not 0 <= axis < getattr(leaf, "ndim", 0):
                 raise ArgumentError(f"{path} has no axis {axis} to hold the samples")
             counts[path] = leaf.shape[axis]
     first = next(iter(counts.values()))
@@ -181,7 +181,7 @@ def _all_at_once(function: Callable, call: Call, chosen: list[int], axes: dict[i
     finally:
         trace.close()
     number_names(trace.graph)
-    joint, _ = derive_vjp_one(trace.graph, numbers)
+    joint, _ = derive_vjp_one(apply_rules(trace.graph), numbers)
     program = simplify_graph(joint)
     program = simplify_graph(batch_graph(program, stacked, plain(count)))
     if base is not None or any(isinstance(value, Recorder) for value in (*inputs, *program.constants.values())):

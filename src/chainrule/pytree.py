@@ -55,6 +55,7 @@ class Structure:
 
     treedef: Any
     statics: tuple[tuple[int, Any], ...]  # (position among all leaves, static value)
+    orders: tuple = ()  # of the keys of each dict: optree sorts them, but a function may go through them in turn
 
 
 def is_array_like(value: object) -> bool:
@@ -82,7 +83,22 @@ def flatten(tree: Any) -> tuple[list, Any]:
     if statics:
         positions = {i for i, _ in statics}
         leaves = [leaf for i, leaf in enumerate(leaves) if i not in positions]
-    return leaves, Structure(treedef, statics)
+    return leaves, Structure(treedef, statics, _key_orders(tree))
+
+
+def _key_orders(tree: Any) -> tuple:
+    orders: list[tuple] = []
+    todo = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, dict):
+            orders.append(tuple(node))
+            todo.extend(node.values())
+        elif isinstance(node, (list, tuple)):
+            todo.extend(node)
+        elif _is_dataclass_instance(node):
+            todo.extend(getattr(node, f.name) for f in dataclasses.fields(node))
+    return tuple(orders)
 
 
 def unflatten(structure: Any, leaves: Sequence) -> Any:

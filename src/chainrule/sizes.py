@@ -85,7 +85,7 @@ class Size(Recorder):
         return int, (self.read(),)
 
     def __bool__(self) -> bool:
-        return True  # at least 2
+        return self.expr.symbol is not None or self != 0  # an axis has at least 2
 
     # -- comparisons: decided by the contract, or guarded ---------------------------------------------------------
     def _compare(self, other: Any, relation: str):
@@ -99,8 +99,12 @@ class Size(Recorder):
                 return relation == "=="
         elif isinstance(other, (int, np.integer)):
             right = int(other)
-            if right < 2 and self.expr.symbol is not None:  # 0, 1 and negatives: every size answers alike
+            if right < 2 and self.expr.symbol is not None:  # 0, 1 and negatives: every size from 2 on answers alike
+                if self.trace.asked_by_user():
+                    self.trace.scope.guards.append(Guard(self.expr, ">=", 2, self.trace.line()))
                 return compare(2, right)
+        elif isinstance(other, (float, np.floating)):
+            right = float(other)
         else:
             return NotImplemented
         truth = compare(self.expr.hint, right.hint if isinstance(right, SizeExpr) else right)
@@ -208,7 +212,29 @@ class Size(Recorder):
         return self
 
     def __abs__(self):
-        return self
+        return self if self.expr.symbol is not None or self >= 0 else -self
+
+    # bits are read as plain numbers
+    def __and__(self, other):
+        return self.read() & other
+
+    def __or__(self, other):
+        return self.read() | other
+
+    def __xor__(self, other):
+        return self.read() ^ other
+
+    def __lshift__(self, other):
+        return self.read() << other
+
+    def __rshift__(self, other):
+        return self.read() >> other
+
+    def __rand__(self, other):
+        return other & self.read()
+
+    def __ror__(self, other):
+        return other | self.read()
 
     # -- NumPy's hooks ---------------------------------------------------------------------------------------------
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import keyword
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -176,6 +177,7 @@ def _one_hot(operands, params, size) -> Text:
 
 def _full(operands, params, size) -> Text:
     value, shape, dtype = params
+    value = float(value) if dtype.kind == "f" else value
     if not shape:
         return Text(literal(value) if dtype == np.float64 else f"{dtype_name(dtype)}({literal(value)})")
     if value == 0 and not (isinstance(value, float) and math.copysign(1, value) < 0):
@@ -207,6 +209,10 @@ def _stop_gradient(operands, params, size) -> Text:
     return operands[0]
 
 
+def _abs(operands, params, size) -> Text:
+    return call("abs" if size.scalar else "np.abs", operands[0].code)  # np.abs would make a Python float strong
+
+
 SPELLINGS: dict[str, Spelling] = {
     "add": _operator("+", SUM),
     "subtract": _operator("-", SUM),
@@ -217,7 +223,7 @@ SPELLINGS: dict[str, Spelling] = {
     "negative": _prefix("-"),
     "positive": _prefix("+"),
     "invert": _prefix("~"),
-    "abs": _function("np.abs"),
+    "abs": _abs,
     "greater": _comparison(">"),
     "greater_equal": _comparison(">="),
     "less": _comparison("<"),
@@ -265,6 +271,8 @@ def spell(primitive, operands: list[Text], params: tuple, size: Any) -> Text:
 
 def literal(value: Any) -> str:
     """A scalar as Python text that reads back to the same bits and the same strength."""
+    if isinstance(value, np.longdouble) and np.longdouble is not np.float64:
+        return f"np.longdouble({str(value)!r})"
     if isinstance(value, np.generic):
         return f"{dtype_name(value.dtype)}({literal(value.item())})"
     if isinstance(value, float):
@@ -300,7 +308,7 @@ def array_literal(array: np.ndarray) -> str:
     return f"np.array({text}{'' if default and array.size else f', dtype={dtype_name(array.dtype)}'})"
 
 
-RESERVED = frozenset({*keyword.kwlist, *keyword.softkwlist, "np", "None", "True", "False", "print", "len", "raise"})
+RESERVED = frozenset({*keyword.kwlist, *keyword.softkwlist, "np", "abs", "bool", "slice", "ValueError"})
 
 
 def identifier(name: str) -> str:
@@ -309,6 +317,7 @@ def identifier(name: str) -> str:
     >>> identifier("W1"), identifier("layers[0].W"), identifier("class"), identifier("1; import os")
     ('W1', 'layers0_W', 'class_', 'v1_import_os')
     """
+    name = unicodedata.normalize("NFKC", name)  # as Python reads identifiers
     cleaned = re.sub(r"\[(\d+)\]", r"\1", name)
     cleaned = re.sub(r"[^0-9a-zA-Z_\u0370-\u03ff]+", "_", cleaned).strip("_") if not cleaned.isidentifier() else cleaned
     if not cleaned:

@@ -36,6 +36,7 @@ from chainrule.sizes import Size
 
 _levels = itertools.count()
 _here = os.path.dirname(os.path.abspath(__file__))
+_numpy_folder = os.path.dirname(os.path.abspath(np.__file__))
 # frames in these files are the engine's; `cr.nn` and `cr.optim` are not among them, their bodies have names to give
 ENGINE = frozenset(
     os.path.join(folder, name)
@@ -181,6 +182,8 @@ class Trace:
 
     def operand(self, value: Any) -> Operand:
         """What an equation refers to: a variable's number, or a literal."""
+        if type(value) is Size:
+            value = value.tracer()
         if isinstance(value, _NUMBERS) and not isinstance(value, Recorder):
             return Literal(value)
         if isinstance(value, Recorder):
@@ -387,6 +390,14 @@ class Trace:
         name = assigned_name(sys._getframe(), ENGINE, BORDERS) if self.step is None else None
         return Origin(place.filename, place.line, place.function, self.calls), name
 
+    def asked_by_user(self) -> bool:
+        """Whether the question about a size comes from the user's own line, not from NumPy or from us."""
+        frame = sys._getframe(1)
+        asking = frame.f_code.co_filename
+        while frame is not None and frame.f_code.co_filename == asking:
+            frame = frame.f_back  # type: ignore[assignment]
+        return frame is not None and not frame.f_code.co_filename.startswith((_here, _numpy_folder))
+
     def line(self) -> str:
         """`line 4 of loss()`: the user's running line."""
         return place_text()
@@ -431,10 +442,19 @@ class Trace:
             self.calls = outer
 
     def originals(self) -> dict[int, Any]:
-        """The user's array behind each captured constant."""
+        """The user's array behind each captured constant, where it entered once and was not written since."""
         known = {id(value): value for value in self.kept}
-        result = {number: known[key] for key, number in self.constant_numbers.items() if key in known}
-        return {number: self.sources.get(id(value), (None, value))[1] for number, value in result.items()}
+        found = {number: known[key] for key, number in self.constant_numbers.items() if key in known}
+        found = {number: self.sources.get(id(value), (None, value))[1] for number, value in found.items()}
+        entered = [id(value) for value in found.values()]
+        versions = [id(source) for _, source in self.sources.values()]
+        return {
+            number: value
+            for number, value in found.items()
+            if entered.count(id(value)) == 1
+            and versions.count(id(value)) <= 1
+            and _same_bits(value, self.graph.constants.get(number, value))
+        }
 
     # -- the end -------------------------------------------------------------------------------------------------
     def close(self) -> None:

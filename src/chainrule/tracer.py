@@ -342,7 +342,7 @@ class Tracer(Recorder):
 
     def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
         """As `np.astype`."""
-        return FUNCTIONS[np.astype](self, dtype)
+        return FUNCTIONS[np.astype](self, dtype, copy=copy)
 
     def clip(self, min=None, max=None, out=None):
         """As `np.clip`."""

@@ -321,7 +321,7 @@ def _unit_seeds(leaves: list[Any]) -> list[np.ndarray]:
 
 def _reverse_blocks(traced: Traced, leaves: list[Any], wrt_leaves: list[Any]) -> list[list[Any]]:
     seeds = _unit_seeds(leaves)
-    stacked = run_derived(traced, derive_vjp_seeds, seeds, stack=len(seeds[0]))
+    stacked = owned(run_derived(traced, derive_vjp_seeds, seeds, stack=len(seeds[0])), seeds)
     blocks = []
     start = 0
     for leaf in leaves:
@@ -338,7 +338,7 @@ def _reverse_blocks(traced: Traced, leaves: list[Any], wrt_leaves: list[Any]) ->
 
 def _forward_blocks(traced: Traced, leaves: list[Any], wrt_leaves: list[Any]) -> list[list[Any]]:
     seeds = _unit_seeds(wrt_leaves)
-    stacked = run_derived(traced, derive_jvp_seeds, seeds, stack=len(seeds[0]))
+    stacked = owned(run_derived(traced, derive_jvp_seeds, seeds, stack=len(seeds[0])), seeds)
     blocks = []
     for leaf, J in zip(leaves, stacked, strict=True):
         row = []

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import UnsupportedError
 from chainrule.primitive import UFUNCS, apply, elementwise, handles, ufunc_dtype, weak_type
 
 
@@ -182,6 +183,8 @@ UFUNCS[np.minimum] = MINIMUM
 @handles(np.clip)
 def np_clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None):
     """`np.clip`; a bound that is None is infinite."""
+    if out is not None:
+        raise UnsupportedError("np.clip(..., out=) writes into an array; write y = np.clip(x, low, high)")
     low, high = (a_min if a_min is not None else min), (a_max if a_max is not None else max)
     return apply(CLIP, a, -math.inf if low is None else low, math.inf if high is None else high)
 

@@ -11,10 +11,12 @@ import numpy as np
 
 from chainrule.errors import ShapeError, UnsupportedError
 from chainrule.primitive import Primitive, apply, handles, linear
+from chainrule.primitives.shaping import EXPAND_DIMS
 from chainrule.pytree import Recorder
 from chainrule.shapes import Guard, SizeExpr, broadcast_shapes, hint_of
 
 ARRAY, SLICE = "array", "slice"
+FULL_SLICE = (SLICE, None, None, None)
 
 
 def rebuild(template, arrays):
@@ -215,6 +217,8 @@ def index(x, key):
         truth = key.known_value("an index that is one truth value") if isinstance(key, Recorder) else key
         return index(x, (None,)) if truth else index(x, (None,))[0:0]
     template, arrays = make_template(key, x.ndim)
+    if None in template and all(item is None or item == FULL_SLICE for item in template):
+        return apply(EXPAND_DIMS, x, params=(tuple(axis for axis, item in enumerate(template) if item is None),))
     return apply(INDEX, x, *arrays, params=(template,))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.errors import ShapeError, UnsupportedError
 from chainrule.primitive import Primitive, apply, handles, linear, ufunc_dtype, weak_type
-from chainrule.shapes import SizeExpr, divide_exactly, hint_of, normalize_axes, same_dim, str_shape
+from chainrule.shapes import Guard, SizeExpr, divide_exactly, hint_of, normalize_axes, same_dim, str_shape
 
 # -- what is asked of a shape ------------------------------------------------------------------------------------------
 
@@ -131,9 +131,18 @@ SQUEEZE = linear(
 )
 
 
+def _needs_long_axes(x):
+    """Note that the program is made for named sizes of at least 2: at 1 another axis would go."""
+    for dim in x.shape:
+        if type(dim) is not int and hasattr(dim, "expr"):
+            dim.expr.scope.guards.append(Guard(dim.expr, ">=", 2))
+
+
 @handles(np.squeeze)
 def squeeze(x, axis=None):
     """Axes of size 1 taken out."""
+    if axis is None:
+        _needs_long_axes(x)
     unit = tuple(a for a, dim in enumerate(x.shape) if isinstance(dim, int) and dim == 1)
     axes = unit if axis is None else normalize_axes(axis, x.ndim)
     if any(a not in unit for a in axes):
@@ -230,6 +239,8 @@ def astype(x, dtype, /, *, copy=True, device=None):
     dtype = np.dtype(dtype)
     if dtype.kind not in "fiub":
         raise UnsupportedError(f"astype({dtype}): only real dtypes can be traced")
+    if not copy and dtype == x.dtype and not getattr(x, "weak", False):
+        return x  # the same array, as in NumPy: a write into one is seen in the other
     return apply(CONVERT, x, params=(dtype,))
 
 

@@ -82,6 +82,8 @@ class _Algebra:
     def _form_of(self, equation: Equation) -> Form | None:
         """The form of an equation that this pass may rewrite, else None."""
         variable = self.r.graph.variables[equation.output]
+        if equation.output in self.softmaxes.values():
+            return None  # it is what the others are fused to
         if not equation.derived or equation.primitive not in CARRIERS or variable.dtype.kind != "f":
             return None
         parts = [self._operand_form(operand, variable.dtype) for operand in equation.inputs]

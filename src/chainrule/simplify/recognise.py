@@ -94,7 +94,7 @@ class _Recognition(Builder):
         """exp(S) / sum(exp(S))."""
         numerator, denominator = e.inputs
         exp = self.by(numerator, exponential.EXP)
-        total = self.by(denominator, reduction.SUM)
+        total = self._sum_of_rows(denominator)
         if exp is None or total is None or self.now(total.inputs[0]) != exp.output or len(total.params[0]) != 1:
             return self._sigmoid_of_exp(e, exp)
         if self._is_broadcast(numerator) or not self._rowwise(e, total):
@@ -107,12 +107,21 @@ class _Recognition(Builder):
                 self.softmaxes[e.output] = (self.value(self.now(logits)), self._kept_sum(total))
                 return None  # the shift is taken out already
             peak = self.by(difference.inputs[1], reduction.MAX)
-            if peak is not None and peak.inputs[0] == difference.inputs[0] and peak.params[0] == (axis,):
+            same = peak is not None and peak.inputs[0] == difference.inputs[0] and peak.params[0] == (axis,)
+            if same and self._rowwise(exp, peak):  # type: ignore[arg-type]
                 logits = difference.inputs[0]
         S, T, E = self._shifted(self.current(logits), axis)
         P = E / T
         self.softmaxes[P.number] = (S, T)
         return P
+
+    def _sum_of_rows(self, operand: Operand) -> Equation | None:
+        """The equation of a sum, also where its axis was put back by hand: E.sum(1)[:, None]."""
+        expanded = self.by(operand, shaping.EXPAND_DIMS)
+        total = self.by(expanded.inputs[0] if expanded is not None else operand, reduction.SUM)
+        if expanded is None or total is None or total.params[1] or total.params[0] != expanded.params[0]:
+            return total if expanded is None else None
+        return Equation(total.primitive, total.inputs, (total.params[0], True), expanded.output)
 
     def _shifted(self, Z, axis: int):
         M = apply(control.SHIFT, np.max(Z, axis=axis, keepdims=True))
