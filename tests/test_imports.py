@@ -16,7 +16,7 @@ ROOT = Path(chainrule.__file__).parent
 FLOORS = [
     {"errors", "pytree", "shapes"},
     {"graphs", "index_form", "places", "primitive"},
-    {"evaluate", "labels", "primitives", "sizes", "staging", "trace", "tracer"},
+    {"evaluate", "labels", "lifting", "primitives", "sizes", "staging", "trace", "tracer"},
     {"derivation"},
     {"simplify", "spelling"},
     {"checking", "emit", "show"},

@@ -8,7 +8,7 @@ far as its guards allow.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,11 @@ from chainrule.pytree import LEAF, Recorder, flatten, unflatten
 from chainrule.run import load_source
 from chainrule.shapes import SizeExpr
 from chainrule.simplify.passes import simplify_graph
-from chainrule.spelling import Names, identifier
+from chainrule.spelling import Names, array_literal, identifier
 from chainrule.staging import Spec, stage
+
+INLINE = 64  # entries up to which a constant without a name is written into the source
+_STAGED = object()  # stands for a staged leaf in a call that is kept
 
 
 @dataclass
@@ -40,13 +43,19 @@ class Compiled:
     result_structure: Any
     result_count: int
     notes: list[str]
-    leaf_numbers: list[int | None] = field(default_factory=list)  # for each leaf of the call; None for a static one
+    leaf_numbers: list[int | None]  # for each leaf of the call; None for a static one
+    inline: dict[str, str]  # small constants without a name of the user's, as text
+    reads: list[str]  # lines that read a size as a plain number
+    holds: Callable[[dict[int, int]], bool] | None  # whether the program holds at other sizes, if any was read
+    captures: Captures
 
     def source(self) -> str:
         """The module that `cr.source` shows."""
         return emit_numpy(
             self.graph,
-            Signature(self.name, self.parameters, self.constants, self._nested_result),
+            Signature(
+                self.name, self.parameters, self.constants, self._nested_result, inline=self.inline, reads=self.reads
+            ),
         )
 
     def program(self) -> Callable:
@@ -97,25 +106,26 @@ def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | N
     """Stage and simplify `function` for arguments of this kind."""
     call = take_apart(function, args, kwargs, parameter_names(function))
     specs: list[Spec] = []
-    leaf_paths: list[str] = []
     for argument in range(len(call.leaves)):
-        paths = call.paths(argument)
-        for path, leaf in zip(paths, call.leaves[argument], strict=True):
+        for path, leaf in zip(call.paths(argument), call.leaves[argument], strict=True):
             _check_kind(leaf, path)
             if is_staged(leaf):
                 specs.append(Spec(path, getattr(leaf, "shape", ()), _dtype(leaf), type(leaf) is float))
-                leaf_paths.append(path)
+    # what is kept for later traces: the static leaves, not the arrays
+    call.leaves = [[_STAGED if is_staged(leaf) else leaf for leaf in group] for group in call.leaves]
     structures: list[Any] = []
 
-    def run(tracers: list):
+    def run(tracers: list) -> tuple[Any, list]:
         remaining = iter(tracers)
-        groups = [[next(remaining) if is_staged(leaf) else leaf for leaf in group] for group in call.leaves]
+        groups = [[next(remaining) if leaf is _STAGED else leaf for leaf in group] for group in call.leaves]
         call_args, call_kwargs = call.rebuild(groups)
         result = function(*call_args, **call_kwargs)
         leaves, structure = flatten(result)
         structures[:] = [structure, len(leaves)]
         return result, leaves
 
+    captures = Captures(function)
+    before = captures.fingerprints()
     staged = stage(run, specs)
     graph = staged.graph
     value_name = getattr(function, "value_name", None)
@@ -125,16 +135,22 @@ def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | N
     _name_batch(graph)
     graph = simplify_graph(graph)
     names = Names(helper_names(graph))
-    parameters = dict(zip(graph.inputs, [names.fresh(n) for n in parameter_identifiers(leaf_paths)], strict=True))
-    captures = Captures(function)
-    constants, values = {}, {}
+    parameters = dict(
+        zip(graph.inputs, [names.fresh(n) for n in parameter_identifiers([spec.path for spec in specs])], strict=True)
+    )
+    constants, values, inline = {}, {}, {}
+    written = captures.changed_since(before)
     for number, value in graph.constants.items():
         original = staged.originals.get(number, value)
-        found = captures.name_of(original)
-        constants[number] = names.fresh(graph.variables[number].name or found or "constant")
+        found = captures.name_of(original) if id(original) not in written else None
+        wanted = graph.variables[number].name or captures.name_of(original) or "constant"
+        constants[number] = names.fresh(wanted)
         values[constants[number]] = original if found else value
+        if not captures.name_of(original) and value.size <= INLINE:
+            inline[constants[number]] = array_literal(value)
+    captures.watch(before, seen={id(value) for value in values.values()} | written)
     numbers = iter(graph.inputs)
-    leaf_numbers = [next(numbers) if is_staged(leaf) else None for group in call.leaves for leaf in group]
+    leaf_numbers = [next(numbers) if leaf is _STAGED else None for group in call.leaves for leaf in group]
     return Compiled(
         identifier(name or function_name(function)),
         graph,
@@ -145,6 +161,10 @@ def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | N
         structures[1],
         staged.specialised,
         leaf_numbers,
+        inline,
+        staged.reads,
+        staged.holds,
+        captures,
     )
 
 

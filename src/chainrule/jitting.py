@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from chainrule.arguments import function_name, parameter_names, take_apart
-from chainrule.captures import Captures
 from chainrule.compilation import Compiled, compile_call, is_staged, source
 from chainrule.pytree import LEAF, Recorder, unflatten
 from chainrule.shapes import SizeExpr
@@ -20,11 +19,12 @@ _FAST_LIMIT = 1024
 class _Program:
     """One staged program with what it takes to call it."""
 
-    def __init__(self, function: Callable, compiled: Compiled):
+    def __init__(self, compiled: Compiled):
         self.compiled = compiled
         self.run = compiled.program()
         self.constants = compiled.constant_values
-        self.captures = Captures(function)
+        self.captures = compiled.captures
+        self.confirmed: set[tuple] = set()  # sizes at which a program that reads sizes was traced and compared
         self.staged_places = [i for i, number in enumerate(compiled.leaf_numbers) if number is not None]
         self.structure = compiled.result_structure
 
@@ -51,6 +51,17 @@ class _Program:
             )
             if not guard.holds(left, right):
                 return False
+        return self._holds(sizes)
+
+    def _holds(self, sizes: dict[int, int]) -> bool:
+        """Where Python read a size as a plain number, the function is traced once at each new size and compared."""
+        if self.compiled.holds is None:
+            return True
+        key = tuple(sorted(sizes.items()))
+        if key not in self.confirmed:
+            if not self.compiled.holds(sizes):
+                return False
+            self.confirmed.add(key)
         return True
 
     def __call__(self, leaves: list[Any]) -> Any:
@@ -127,7 +138,7 @@ def jit(function: Callable) -> Callable:
         program = next((p for p in candidates if p.captures.unchanged() and p.accepts(leaves)), None)
         if program is None:
             candidates[:] = [p for p in candidates if p.captures.unchanged()][-8:]
-            program = _Program(function, compile_call(function, args, kwargs))
+            program = _Program(compile_call(function, args, kwargs))
             candidates.append(program)
         exact = _exact_key(args) if not kwargs else None
         if exact is not None:

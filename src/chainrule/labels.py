@@ -7,6 +7,7 @@ Anything else that was made from a stand-in differs from trace to trace, which `
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -29,20 +30,35 @@ class StandIn:
     array: np.ndarray
     place: str
     name: str | None
-    found: bool = False
+    kind: int | None = None
+
+
+IDENTITY = 0  # the kind of a stand-in that came back as itself; any other number is its count of classes
 
 
 class Labels:
-    """The stand-ins of one staged trace."""
+    """The stand-ins of one staged trace.
 
-    def __init__(self, trace: Trace):
+    The first trace hands out ones, which only the second row of a table answers to; later traces, told what each
+    stand-in was found to be, hand out every class (or any number), so that a table that is not `np.eye(k)` shows.
+    """
+
+    def __init__(self, trace: Trace, kinds: list[int] | None = None):
         self.trace = trace
+        self.known = kinds
         self.handed: list[StandIn] = []
 
     def hand_out(self, tracer: Any) -> np.ndarray:
         """A plain array in the place of a traced integer array."""
-        random = np.random.default_rng([self.trace.level, len(self.handed)])
-        array = random.integers(0, 2, tuple(map(hint_of, tracer.variable.shape))).astype(tracer.dtype)
+        shape = tuple(map(hint_of, tracer.variable.shape))
+        known = self.known[len(self.handed)] if self.known and len(self.handed) < len(self.known) else None
+        if known is None:
+            array = np.ones(shape, dtype=tracer.dtype)
+        else:
+            # every class in turn, from another start in each trace: a table differs from np.eye(k) in some row
+            start = np.random.default_rng([self.trace.level, len(self.handed)]).integers(1000)
+            turns = (start + np.arange(math.prod(shape))[::-1]) % (known or 101)
+            array = turns.reshape(shape).astype(tracer.dtype)
         name = assigned_name(sys._getframe(), ENGINE, BORDERS)
         self.handed.append(StandIn(tracer, array, place_text(), name))
         return array
@@ -50,14 +66,18 @@ class Labels:
     def recognise(self, array: np.ndarray) -> Any:
         """The traced value that a constant is, if it was made of a stand-in."""
         for stand_in in self.handed:
-            if array.dtype.kind in "iu" and np.array_equal(array, stand_in.array):
-                stand_in.found = True
+            if array is stand_in.array or (array.base is stand_in.array and array.shape == stand_in.array.shape):
+                stand_in.kind = IDENTITY
                 return stand_in.tracer
             axis = _one_hot_axis(array, stand_in.array)
             if axis is not None:
-                stand_in.found = True
+                stand_in.kind = array.shape[axis]
                 return self._one_hot(stand_in, array.shape[axis], axis, array.dtype)
         return None
+
+    def kinds(self) -> list[int]:
+        """What each stand-in was found to be."""
+        return [stand_in.kind or 0 for stand_in in self.handed]
 
     def _one_hot(self, stand_in: StandIn, classes: int, axis: int, dtype: np.dtype) -> Any:
         places, self.trace.places = self.trace.places, False
@@ -71,7 +91,7 @@ class Labels:
     def check(self) -> None:
         """Refuse a stand-in that was used for something else."""
         for stand_in in self.handed:
-            if not stand_in.found:
+            if stand_in.kind is None:
                 raise UnsupportedError(
                     "turning a traced integer array into a plain array (indexing a plain array with it?) cannot be "
                     f"traced; {stand_in.place}. Write cr.nn.one_hot(y, k) @ table for table[y]."

@@ -10,22 +10,24 @@ The result holds for every size that its guards allow; sizes 0 and 1 are literal
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from types import FunctionType
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import ChainruleError, UnsupportedError
-from chainrule.graphs import Graph, Literal, Variable, validate
+from chainrule.graphs import Graph, Variable, validate
 from chainrule.labels import Labels
-from chainrule.primitives.control import ARANGE, EYE, FULL, SIZE
-from chainrule.primitives.shaping import RESHAPE
+from chainrule.lifting import DifferentError, lift, same_array
 from chainrule.shapes import SizeExpr, SizeScope
-from chainrule.sizes import INT64
-from chainrule.trace import Trace
-from chainrule.tracer import Tracer, new_trace
+from chainrule.tracer import new_trace
 
+SMALL = (2, 3, 5)  # sizes at which every staged program is traced again
+REPEATS = 3  # traces that must agree when no size is free
+REFUSALS = (
+    ChainruleError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, AssertionError, MemoryError,
+    OverflowError,
+)  # fmt: skip
 STRIDES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53)  # what the second trace adds to the sizes
 
 
@@ -41,12 +43,15 @@ class Spec:
 
 @dataclass
 class Staged:
-    """A staged function: its graph and the function's result with variable numbers for leaves."""
+    """A staged function."""
 
     graph: Graph
-    result: Any
     specialised: list[str] = field(default_factory=list)
     originals: dict[int, Any] = field(default_factory=dict)  # the captured array of each constant
+    reads: list[str] = field(default_factory=list)  # lines that read a size as a plain number, and it did not follow
+    holds: Callable[[dict[int, int]], bool] | None = (
+        None  # traces at other sizes and compares; None if no size was read
+    )
 
 
 @dataclass
@@ -56,6 +61,9 @@ class _Recording:
     scope: SizeScope
     entered: list
     originals: dict[int, Any]
+    labels: list  # what each stand-in for an integer array was found to be
+    frozen: dict[int, int] = field(default_factory=dict)
+    plan: dict[int, Any] = field(default_factory=dict)
 
 
 def stage(function: Callable[[list], tuple[Any, list]], specs: Sequence[Spec]) -> Staged:
@@ -76,8 +84,9 @@ def stage(function: Callable[[list], tuple[Any, list]], specs: Sequence[Spec]) -
         final = _attempt(function, specs, first, classes)
     if final is None:
         classes, frozen = [], dict(enumerate(first.scope.hints))
-        final = _record(function, specs, {}, frozen)
-        if not _same_graph(final.graph, _record(function, specs, {}, frozen).graph):
+        final = replace(_record(function, specs, {}, frozen), frozen=frozen)
+        repeated = [_record(function, specs, {}, frozen, labels=first.labels).graph for _ in range(REPEATS)]
+        if not all(_same_graph(final.graph, graph) for graph in repeated):
             raise UnsupportedError(
                 "the function gives another program each time it is staged: it draws random numbers, counts its calls, "
                 "or indexes a plain array with a traced integer array. Draw and look up outside and pass the result in, or "
@@ -90,16 +99,24 @@ def stage(function: Callable[[list], tuple[Any, list]], specs: Sequence[Spec]) -
         if s not in free
     ]
     validate(final.graph)
-    return Staged(final.graph, final.result, notes, final.originals)
+    told = {final.entered[place][1] for place in final.plan}
+    reads = sorted({line for _, line in final.scope.specialised if line not in told})
+
+    def holds(sizes: dict[int, int]) -> bool:
+        return confirmed(function, specs, final, sizes)
+
+    return Staged(final.graph, notes, final.originals, reads, holds if final.scope.specialised else None)
 
 
-def _record(function, specs, changed: dict[int, int], frozen: dict[int, int], plan=None) -> _Recording:
+def _record(
+    function, specs, changed: dict[int, int], frozen: dict[int, int], plan=None, labels: list | None = None
+) -> _Recording:
     scope = SizeScope()
     trace = new_trace(concrete=False, scope=scope, places=True)
     trace.base = trace
     trace.entered = []
-    trace.labels = Labels(trace)
-    trace.plan = plan or {}
+    trace.labels = Labels(trace, labels)
+    trace.plan = {place: found.build for place, found in (plan or {}).items()}
     leaves = []
     for spec in specs:
         dims: list[Any] = []
@@ -117,11 +134,12 @@ def _record(function, specs, changed: dict[int, int], frozen: dict[int, int], pl
         if trace.refusal is not None and isinstance(trace.refusal, UnsupportedError):
             raise trace.refusal
         trace.labels.check()
+        kinds = trace.labels.kinds()
         trace.graph.outputs = [trace.operand(o) for o in outputs]
     finally:
         entered, originals = trace.entered, trace.originals()
         trace.close()
-    return _Recording(trace.graph, result, scope, entered, originals)
+    return _Recording(trace.graph, result, scope, entered, originals, kinds)
 
 
 def _classes(recording: _Recording) -> list[list[int]]:
@@ -161,22 +179,31 @@ def _attempt(function, specs, first: _Recording, classes: list[list[int]]) -> _R
         for number, group in enumerate(classes)
         for symbol in group
     }
+    kinds = first.labels
     try:
-        plan = _compare(first, _record(function, specs, changed, {}), [group[0] for group in classes])
+        plan = _compare(first, _record(function, specs, changed, {}, labels=kinds), [group[0] for group in classes])
         if plan is None:
             return None
-        final = first if not plan and not frozen else _record(function, specs, {}, frozen, plan)
-        smallest = dict.fromkeys(free, 2)
-        large = {symbol: 16 * size + 1 for symbol, size in changed.items()}
-        for sizes in (changed, smallest, large):
-            if not _allowed(final.scope, sizes):
-                continue
-            again = _record(function, specs, sizes, frozen, plan)
-            if not _same_graph(final.graph, again.graph):
-                return None
-    except (ChainruleError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, AssertionError):
+        final = first if not plan and not frozen else _record(function, specs, {}, frozen, plan, kinds)
+    except REFUSALS:
         return None
-    return final
+    final = replace(final, frozen=frozen, plan=plan, labels=kinds)
+    between = {symbol: 2 * size - first.scope.hints[symbol] + 1 for symbol, size in changed.items()}
+    probes = [changed, between, *(dict.fromkeys(free, size) for size in SMALL)]
+    return final if all(confirmed(function, specs, final, sizes) for sizes in probes) else None
+
+
+def confirmed(function, specs: Sequence[Spec], final: _Recording, sizes: dict[int, int]) -> bool:
+    """Whether the function traced at these sizes says the same, as far as the guards allow them."""
+    if not _allowed(final.scope, sizes):
+        return True
+    try:
+        again = _record(function, specs, sizes, final.frozen, final.plan, final.labels)
+    except REFUSALS:
+        return False
+    if not _same_graph(final.graph, again.graph):
+        return False
+    return all(found.explains(again.scope, again.entered[place][0]) for place, found in final.plan.items())
 
 
 def _allowed(scope: SizeScope, sizes: dict[int, int]) -> bool:
@@ -199,11 +226,7 @@ def _same_graph(one: Graph, other: Graph) -> bool:
         return False
     if list(one.constants) != list(other.constants):
         return False
-    return all(_same_array(a, b) for a, b in zip(one.constants.values(), other.constants.values(), strict=True))
-
-
-def _same_array(a: np.ndarray, b: np.ndarray) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    return all(same_array(a, b) for a, b in zip(one.constants.values(), other.constants.values(), strict=True))
 
 
 def _compare(first: _Recording, second: _Recording, free: list[int]) -> dict[int, Any] | None:
@@ -218,130 +241,9 @@ def _compare(first: _Recording, second: _Recording, free: list[int]) -> dict[int
     plan: dict[int, Any] = {}
     for place, ((a, _), (b, _)) in enumerate(zip(first.entered, second.entered, strict=True)):
         try:
-            lifted = _lift(a, b, numbers)
-        except _Different:
+            lifted = lift(a, b, numbers)
+        except DifferentError:
             return None
         if lifted is not None:
             plan[place] = lifted
     return plan
-
-
-class _Different(Exception):  # noqa: N818 - a signal, not an error
-    """Two things that entered differ, and no size explains how."""
-
-
-def _lift(a: Any, b: Any, numbers: list[tuple[int, int, int]]) -> Any:
-    """None when equal in both traces; else what replaces it, as a function of the trace (parameters: a value)."""
-    if isinstance(a, np.ndarray):
-        return _lift_array(a, b, numbers)
-    if isinstance(a, tuple):
-        return _lift_params(a, b, numbers)
-    if Literal(a) == Literal(b):
-        return None
-    return _lift_number(a, b, numbers)
-
-
-def _lift_int(a: int, b: int, numbers) -> Callable[[SizeScope], Any]:
-    """`a` and `b` as one expression `p * s + q` of a size."""
-    for symbol, h1, h2 in numbers:
-        if h1 != h2 and (b - a) % (h2 - h1) == 0:
-            p = (b - a) // (h2 - h1)
-            q = a - p * h1
-            if p > 0 and abs(q) <= 2 * h1:
-                return _linear(symbol, p, q)
-    for symbol, h1, h2 in numbers:  # halves, as in N // 2
-        for divisor in (2, 3, 4, 5, 8, 10):
-            if a == h1 // divisor and b == h2 // divisor:
-                return _part(symbol, divisor)
-    raise _Different
-
-
-def _lift_number(a, b, numbers):
-    if isinstance(a, (int, np.integer)) and isinstance(b, (int, np.integer)):
-        expression = _lift_int(int(a), int(b), numbers)
-        return lambda trace: _scalar(trace, expression)
-    if not (isinstance(a, (float, np.floating)) and isinstance(b, (float, np.floating))):
-        raise _Different
-    for symbol, h1, h2 in numbers:
-        for factor in (round(a * h1), a * h1):
-            if h1 != h2 and factor / h1 == a and factor / h2 == b:
-                exact = int(factor) if float(factor).is_integer() else float(factor)
-                return _quotient(exact, symbol)
-        if a == h1 and b == h2:
-            return _as_float(symbol)
-    raise _Different
-
-
-def _linear(symbol: int, p: int, q: int) -> Callable[[SizeScope], Any]:
-    return lambda scope: scope.resolve(scope.face(symbol) * p + q)
-
-
-def _part(symbol: int, divisor: int) -> Callable[[SizeScope], Any]:
-    return lambda scope: scope.face(symbol) // divisor
-
-
-def _quotient(dividend: float, symbol: int) -> Callable[[Trace], Any]:
-    return lambda trace: dividend / _scalar(trace, lambda scope: scope.face(symbol))
-
-
-def _as_float(symbol: int) -> Callable[[Trace], Any]:
-    return lambda trace: _scalar(trace, lambda scope: scope.face(symbol)) * 1.0
-
-
-def _scalar(trace: Trace, expression) -> Any:
-    scalar: Any = trace.record(SIZE, (), (expression(trace.scope), INT64), True)
-    scalar.variable.name = None
-    return scalar
-
-
-def _lift_params(a: tuple, b: tuple, numbers):
-    if a == b:
-        return None
-    if len(a) != len(b):
-        raise _Different
-    lifted = tuple(_param_lift(x, y, numbers) for x, y in zip(a, b, strict=True))
-    return None if lifted == a else lambda trace: resolve_params(lifted, trace.scope)
-
-
-def _param_lift(x, y, numbers):
-    if isinstance(x, tuple) and isinstance(y, tuple):
-        if len(x) != len(y):
-            raise _Different
-        return tuple(_param_lift(p, q, numbers) for p, q in zip(x, y, strict=True))
-    if x == y or isinstance(x, SizeExpr) and isinstance(y, SizeExpr) and x.terms == y.terms:
-        return x
-    if type(x) is int and type(y) is int:
-        return _lift_int(x, y, numbers)
-    raise _Different
-
-
-def resolve_params(params: Any, scope: SizeScope | None) -> Any:
-    """Parameters with the lifted sizes put in."""
-    if isinstance(params, tuple):
-        return tuple(resolve_params(p, scope) for p in params)
-    return params(scope) if isinstance(params, FunctionType) else params
-
-
-def _lift_array(a: np.ndarray, b: np.ndarray, numbers):
-    if not isinstance(b, np.ndarray) or a.dtype != b.dtype or a.ndim != b.ndim:
-        raise _Different
-    if a.shape == b.shape:
-        if np.array_equal(a, b, equal_nan=a.dtype.kind == "f"):
-            return None
-        raise _Different
-    dims = tuple(x if x == y else _lift_int(x, y, numbers) for x, y in zip(a.shape, b.shape, strict=True))
-    if a.size and b.size and (a == a.flat[0]).all() and (b == a.flat[0]).all():
-        value = a.flat[0].item()
-        return lambda trace: trace.record(FULL, (), (value, resolve_params(dims, trace.scope), a.dtype))
-    long = [axis for axis, size in enumerate(a.shape) if size != 1]
-    if len(long) == 1 and np.array_equal(a.ravel(), np.arange(a.size)) and np.array_equal(b.ravel(), np.arange(b.size)):
-
-        def counting(trace: Trace) -> Tracer:
-            shape = resolve_params(dims, trace.scope)
-            numbers = trace.record(ARANGE, (), (shape[long[0]], a.dtype))
-            return numbers if len(shape) == 1 else trace.record(RESHAPE, (numbers,), (shape,))
-
-        return counting
-    if a.ndim == 2 and np.array_equal(a, np.eye(*a.shape)) and np.array_equal(b, np.eye(*b.shape)):
-        return lambda trace: trace.record(EYE, (), (resolve_params(dims[0:1], trace.scope)[0], a.dtype))
-    raise _Different

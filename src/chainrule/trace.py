@@ -13,6 +13,7 @@ A trace never interprets what it records.
 
 from __future__ import annotations
 
+import dis
 import functools
 import itertools
 import linecache
@@ -49,6 +50,7 @@ ENGINE = frozenset(
 _PASSED = ("labels.py", "primitive.py", "pytree.py", "sizes.py", "trace.py", "tracer.py", "primitives")
 BORDERS = frozenset(path for path in ENGINE if os.path.relpath(path, _here).split(os.sep)[0] not in _PASSED)
 VIEWS = frozenset((TRANSPOSE, RESHAPE, EXPAND_DIMS, SQUEEZE, BROADCAST_TO, STOP_GRADIENT, INDEX))
+_COMPARE_OP = dis.opmap["COMPARE_OP"]
 _NUMBERS = (int, float, bool, np.generic)
 
 
@@ -396,7 +398,9 @@ class Trace:
         asking = frame.f_code.co_filename
         while frame is not None and frame.f_code.co_filename == asking:
             frame = frame.f_back  # type: ignore[assignment]
-        return frame is not None and not frame.f_code.co_filename.startswith((_here, _numpy_folder))
+        if frame is None or frame.f_code.co_filename.startswith((_here, _numpy_folder)):
+            return False
+        return frame.f_code.co_code[frame.f_lasti] == _COMPARE_OP  # not a question that NumPy's C code asks there
 
     def line(self) -> str:
         """`line 4 of loss()`: the user's running line."""

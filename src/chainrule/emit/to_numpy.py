@@ -45,6 +45,8 @@ class Signature:
     result: Callable[[list[str]], str] = ", ".join
     guards: bool = True
     comments: bool = True
+    inline: dict[str, str] = field(default_factory=dict)  # constants that are written out, by name
+    reads: list[str] = field(default_factory=list)  # lines of the function that read a size as a plain number
 
 
 def emit_numpy(graph: Graph, signature: Signature) -> str:
@@ -87,8 +89,11 @@ class _Writer:
         self.body()
         returned = self.signature.result([self.returned(o) for o in self.graph.outputs])
         guards = self.guards() if self.signature.guards else []
-        head = [*self.size_lines(), *guards]
-        keyword = ["*", *self.signature.constants.values()] if self.signature.constants else []
+        inline = self.signature.inline
+        reads = [f"# a size is read as a plain number in {line}" for line in self.signature.reads]
+        head = [*reads, *self.size_lines(), *guards, *(f"{name} = {text}" for name, text in inline.items())]
+        given = [name for name in self.signature.constants.values() if name not in inline]
+        keyword = ["*", *given] if given else []
         arguments = ", ".join([*self.signature.parameters.values(), *keyword])
         parts = ["import numpy as np", ""]
         for helper in self.helpers:
