@@ -45,7 +45,7 @@ def test_the_same_at_every_size(name):
 def test_emitted_source_refuses_the_size_it_was_not_made_for():
     scope = {}
     exec(cr.source(SIZES["unit"][0], np.ones(4)), scope)
-    with pytest.raises(ValueError, match=r"x\.shape\[0\] >= 2"):
+    with pytest.raises(ValueError, match="N >= 2"):
         scope["lambda_"](np.ones(1))
     assert "read as a plain number" in cr.source(SIZES["threshold"][0], np.ones(4))
 
@@ -69,7 +69,7 @@ def test_a_table_indexed_by_traced_labels_is_refused(name):
     [
         lambda x, y: np.sum(x * np.eye(4)[y]),
         lambda x, y: np.sum(x * np.eye(4)[y].T),
-        lambda x, y: np.sum(x[0] * np.eye(4)[:, y][1]),
+        lambda x, y: np.sum(x * np.eye(4)[:, y]),
         lambda x, y: np.sum(x[0] * np.asarray(y)),
         lambda x, y: np.sum(x[np.arange(4), y]),
     ],

@@ -57,7 +57,8 @@ class Labels:
         else:
             # every class in turn, from another start in each trace: a table differs from np.eye(k) in some row
             start = np.random.default_rng([self.trace.level, len(self.handed)]).integers(1000)
-            turns = (start + np.arange(math.prod(shape))[::-1]) % (known or 101)
+            turns = (start + np.arange(math.prod(shape))) % (known or 101)
+            turns[:1] = turns[-1:]  # no permutation: its one-hot rows could equal their transpose
             array = turns.reshape(shape).astype(tracer.dtype)
         name = assigned_name(sys._getframe(), ENGINE, BORDERS)
         self.handed.append(StandIn(tracer, array, place_text(), name))
