@@ -143,6 +143,21 @@ def test_source_of_a_jitted_function():
     assert "import numpy as np" in f.source(np.ones(3)) == cr.source(f, np.ones(3))
 
 
+def test_class_numbers_count_from_0():
+    def loss(Z, y):
+        return cr.nn.softmax_cross_entropy(Z, y)
+
+    Z, y = np.ones((3, 4)), np.array([0, 3, 1])
+    f = cr.jit(cr.grad(loss))
+    f(Z, y)
+    with pytest.raises(cr.errors.DataError, match="y: class numbers count from 0"):
+        f(Z, y - 1)
+    scope = {}
+    exec(cr.source(loss, Z, y), scope)
+    with pytest.raises(ValueError, match="count from 0"):
+        scope["loss"](Z, y - 1)
+
+
 def test_what_cannot_be_staged_is_refused_with_the_line():
     with pytest.raises(cr.errors.ControlFlowError, match=r"np\.where"):
         cr.jit(lambda x: x if x > 0 else -x)(1.0)

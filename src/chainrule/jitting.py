@@ -10,6 +10,8 @@ import numpy as np
 
 from chainrule.arguments import function_name, parameter_names, take_apart
 from chainrule.compilation import Compiled, compile_call, is_staged, source
+from chainrule.emit.program import class_labels
+from chainrule.errors import DataError
 from chainrule.pytree import LEAF, Recorder, unflatten
 from chainrule.shapes import SizeExpr
 
@@ -27,6 +29,7 @@ class _Program:
         self.confirmed: set[tuple] = set()  # sizes at which a program that reads sizes was traced and compared
         self.staged_places = [i for i, number in enumerate(compiled.leaf_numbers) if number is not None]
         self.structure = compiled.result_structure
+        self.labels = [compiled.graph.inputs.index(number) for number in class_labels(compiled.graph)]
 
     def accepts(self, leaves: list[Any]) -> bool:
         """Whether the sizes of these arguments are among those that the program was made for."""
@@ -66,6 +69,10 @@ class _Program:
 
     def __call__(self, leaves: list[Any]) -> Any:
         arguments = [leaves[i] for i in self.staged_places]
+        for place in self.labels:
+            if arguments[place].min() < 0:
+                name = self.compiled.parameters[self.compiled.graph.inputs[place]]
+                raise DataError(f"{name}: class numbers count from 0, but one of them is {arguments[place].min()}")
         outputs = self.run(*arguments, **self.constants)
         _own(outputs, arguments, self.constants)
         if self.structure is LEAF:

@@ -438,12 +438,15 @@ class Trace:
     # -- named calls ---------------------------------------------------------------------------------------------
     def call(self, function, args: tuple, kwargs: dict):
         """Run a function of `cr.nn` as a named call: its equations carry the scope."""
-        outer = self.calls
-        self.calls = (*outer, (len(self.graph.equations), function.__name__))
+        traces = (self,) if self.base is None or self.base is self else (self, self.base)
+        before = [trace.calls for trace in traces]
+        for trace in traces:
+            trace.calls = (*trace.calls, (len(trace.graph.equations), function.__name__))
         try:
             return function(*args, **kwargs)
         finally:
-            self.calls = outer
+            for trace, calls in zip(traces, before, strict=True):
+                trace.calls = calls
 
     def originals(self) -> dict[int, Any]:
         """The user's array behind each captured constant, where it entered once and was not written since."""

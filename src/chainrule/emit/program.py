@@ -58,6 +58,16 @@ def prepare(graph: Graph, parameters: dict[int, str], constants: dict[int, str])
     return program
 
 
+def class_labels(graph: Graph) -> list[int]:
+    """The inputs that a loss of `cr.nn` takes as class numbers: NumPy would count a negative one from the end."""
+    found = {
+        e.inputs[0]
+        for e in graph.equations
+        if e.primitive is control.ONE_HOT and e.origin is not None and e.origin.calls and e.inputs[0] in graph.inputs
+    }
+    return [number for number in graph.inputs if number in found]
+
+
 def helper_names(graph: Graph) -> set[str]:
     """The functions that the module will define because NumPy lacks them."""
     return {e.primitive.helper.rpartition(":")[2] for e in graph.equations if e.primitive.helper}

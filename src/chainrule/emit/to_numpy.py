@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainrule.emit.program import Program, prepare
+from chainrule.emit.program import Program, class_labels, prepare
 from chainrule.graphs import Equation, Graph, Operand
 from chainrule.primitives import control, indexing, shaping
 from chainrule.shapes import SizeExpr
@@ -135,12 +135,18 @@ class _Writer:
             texts = [s.spell(self.symbol_name) if isinstance(s, SizeExpr) else str(s) for s in sides]
             facts.append((texts[0], opposite[guard.relation], texts[1]))
         unique = list(dict.fromkeys(fact for fact in facts if fact[0] != fact[2]))
+        labels = [self.names[number] for number in class_labels(self.graph)]
+        counted = [
+            line
+            for name in labels
+            for line in (f"if {name}.min() < 0:", f'{INDENT}raise ValueError("{name}: class numbers count from 0")')
+        ]
         if not unique:
-            return []
+            return counted
         conditions = [" ".join(fact) for fact in unique]
         wanted = ", ".join(f"{left} {opposite[relation]} {right}" for left, relation, right in unique[:TOLD_GUARDS])
         wanted += ", and so on" * (len(unique) > TOLD_GUARDS)
-        return [*_wrapped("if ", conditions, " or ", ":"), *_raise(f"sizes must agree: {wanted}")]
+        return [*_wrapped("if ", conditions, " or ", ":"), *_raise(f"sizes must agree: {wanted}"), *counted]
 
     def equal_shapes(self) -> tuple[list[tuple[str, str, str]], set[int]]:
         """`m_W1.shape != W1.shape` where every axis was found equal, and the symbols that need no fact of their own."""
