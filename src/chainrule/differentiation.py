@@ -211,7 +211,7 @@ def _counts(constant: Any) -> bool:
     if not isinstance(constant, np.ndarray) or constant.dtype.kind not in "iu" or constant.ndim != 1:
         return False
     size = len(constant)
-    return bool(size and constant[0] == 0 and constant[-1] == size - 1 and (constant == np.arange(size)).all())
+    return size > 0 and constant[0] == 0 and constant[-1] == size - 1 and bool((constant == np.arange(size)).all())
 
 
 def _derived_program(graph: Graph, wrt: list[int], derive: Callable, stack: int | None) -> BackwardProgram:

@@ -28,6 +28,7 @@ class _Program:
         self.captures = compiled.captures
         self.confirmed: set[tuple] = set()  # sizes at which a program that reads sizes was traced and compared
         self.staged_places = [i for i, number in enumerate(compiled.leaf_numbers) if number is not None]
+        self.all_staged = len(self.staged_places) == len(compiled.leaf_numbers)
         self.structure = compiled.result_structure
         self.labels = [compiled.graph.inputs.index(number) for number in class_labels(compiled.graph)]
 
@@ -68,7 +69,7 @@ class _Program:
         return True
 
     def __call__(self, leaves: list[Any]) -> Any:
-        arguments = [leaves[i] for i in self.staged_places]
+        arguments = leaves if self.all_staged else [leaves[i] for i in self.staged_places]
         for place in self.labels:
             if arguments[place].min() < 0:
                 name = self.compiled.parameters[self.compiled.graph.inputs[place]]
@@ -82,11 +83,12 @@ class _Program:
 
 def _own(outputs: list[Any], arguments: list[Any], constants: dict[str, Any]) -> None:
     """Give every output memory of its own."""
+    taken = {id(value) for value in arguments}
+    taken.update(map(id, constants.values()))
     for place, value in enumerate(outputs):
-        if type(value) is np.ndarray:
-            others = (*arguments, *outputs[:place], *constants.values())
-            if value.base is not None or any(value is other for other in others):
-                outputs[place] = value.copy()
+        if type(value) is np.ndarray and (value.base is not None or id(value) in taken):
+            outputs[place] = value = value.copy()
+        taken.add(id(value))
 
 
 def jit(function: Callable) -> Callable:
