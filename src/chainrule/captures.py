@@ -111,7 +111,9 @@ class Captures:
 
     def _visit_function(self, function: FunctionType) -> None:
         wrapped = getattr(function, "__wrapped__", None)
-        if _is_library(function.__globals__.get("__name__", "")):  # a transform's wrapper: only the user's function inside matters
+        if _is_library(
+            function.__globals__.get("__name__", "")
+        ):  # a transform's wrapper: only the user's function inside matters
             self._visit(wrapped, "function")
             return
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):

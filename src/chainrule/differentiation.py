@@ -46,6 +46,7 @@ class Traced:
     wrt_numbers: list[int]
     result: Any
     values: list[Any]
+    residuals: list[int] | None = None  # what the derived program has read, once it ran
 
 
 @dataclass
@@ -62,7 +63,14 @@ class BackwardProgram:
 
 
 def trace_call(
-    function: Callable, args: tuple, kwargs: dict, wrt: Wrt, names: list[str] | None, *, places: bool = False
+    function: Callable,
+    args: tuple,
+    kwargs: dict,
+    wrt: Wrt,
+    names: list[str] | None,
+    *,
+    places: bool = False,
+    needed: Any = None,
 ) -> Traced:
     """Run `function` on traced values; every floating argument is traced, whatever is differentiated"""
     call = take_apart(function, args, kwargs, names)
@@ -70,6 +78,7 @@ def trace_call(
     nested = any(isinstance(leaf, Recorder) for group in call.leaves for leaf in group)
     places = places or nested
     trace = new_trace(concrete=True, places=places)
+    trace.needed = needed
     wrt_numbers: list[list[int]] = [[] for _ in chosen]
     traced: list[list] = []
     identifiers = call.identifiers() if places else []
@@ -199,7 +208,10 @@ def run_derived(traced: Traced, derive: Callable, seeds: list[Any], stack: int |
             _programs[key] = program
             if len(_programs) > CACHE_SIZE:
                 _programs.popitem(last=False)
+    traced.residuals = program.residuals
     inputs = [traced.values[n] for n in program.residuals] + seeds
+    if traced.trace.needed is not None and any(value is None for value in inputs):
+        inputs = _recomputed(traced, program.residuals) + seeds
     base = traced.trace.base
     if base is not None or any(isinstance(value, Recorder) for value in inputs):
         return evaluate(program.graph, inputs, top=base)
@@ -212,6 +224,14 @@ def _counts(constant: Any) -> bool:
         return False
     size = len(constant)
     return size > 0 and constant[0] == 0 and constant[-1] == size - 1 and bool((constant == np.arange(size)).all())
+
+
+def _recomputed(traced: Traced, residuals: list[int]) -> list[Any]:
+    """The forward values that a program reads, when the trace held on to those of another program."""
+    graph = traced.trace.graph
+    given = {n: traced.values[n] for n in (*graph.inputs, *graph.constants)}
+    everything = evaluate(graph, [given[n] for n in graph.inputs], everything=True)
+    return [given.get(n, everything[n]) for n in residuals]
 
 
 def _derived_program(graph: Graph, wrt: list[int], derive: Callable, stack: int | None) -> BackwardProgram:

@@ -78,6 +78,7 @@ class Trace:
         "kept",
         "labels",
         "level",
+        "needed",
         "places",
         "plan",
         "quick",
@@ -96,6 +97,7 @@ class Trace:
         self.concrete = concrete
         self.scope = scope
         self.places = places
+        self.needed: Any = None  # the values to hold on to; others go as soon as the function lets go of them
         self.quick = concrete and not places  # every value is plain: see `_record_quickly`
         self.alive = True
         self.calls: tuple[tuple[int, str], ...] = ()
@@ -219,6 +221,61 @@ class Trace:
                 raise self._located(error, primitive, operands, params) from error
             raise
 
+    def quick_pair(self, primitive: Primitive, left: Any, right: Any, params: tuple = ()):
+        """`record` for two operands while every value is plain, in a third of the time; None where that is not so."""
+        if not self.quick:
+            return None
+        graph = self.graph
+        variables = graph.variables
+        inputs: list[Operand] = []
+        values = []
+        for o in (left, right):
+            kind = type(o)
+            if kind is self.tracer_class and o.trace is self and not o.variable.weak:
+                inputs.append(o.number)
+                values.append(o.value)
+            elif kind is float or kind is int:
+                inputs.append(_literal(kind, o) if o else Literal(o))  # type: ignore[arg-type]
+                values.append(o)
+            else:
+                return None
+        try:
+            value = primitive.forward(*values, *params)
+        except (ValueError, TypeError, ZeroDivisionError):
+            return None  # the general way says it with the line
+        shape, dtype = value.shape, value.dtype
+        for place in (0, 1):
+            i = inputs[place]
+            if type(i) is int:
+                known = variables[i]
+                if known.dtype is not dtype and primitive.converts_from == 0 and known.dtype != dtype:
+                    inputs[place] = i = self._unexecuted(CONVERT, i, (dtype,), known.shape, dtype)
+                if known.shape != shape and primitive.broadcasts:
+                    inputs[place] = self._unexecuted(BROADCAST_TO, i, (shape,), shape, variables[i].dtype)
+        number = len(variables)
+        variable = Variable(shape, dtype)
+        variables.append(variable)
+        self.values.append(value if self.needed is None or number in self.needed else None)
+        graph.equations.append(Equation(primitive, (inputs[0], inputs[1]), params, number, None, self.step))
+        return self.tracer_class(self, number, value, variable, True)
+
+    def quick_one(self, primitive: Primitive, operand: Any, params: tuple = ()):
+        """`quick_pair` for an elementwise function of one operand, or a reduction."""
+        if not self.quick or operand.trace is not self or operand.variable.weak:
+            return None
+        try:
+            value = primitive.forward(operand.value, *params)
+        except (ValueError, TypeError):
+            return None
+        variable = Variable(value.shape, value.dtype)
+        if primitive.converts_from == 0 and variable.dtype != operand.variable.dtype:
+            return None
+        number = len(self.graph.variables)
+        self.graph.variables.append(variable)
+        self.values.append(value if self.needed is None or number in self.needed else None)
+        self.graph.equations.append(Equation(primitive, (operand.number,), params, number, None, self.step))
+        return self.tracer_class(self, number, value, variable, True)
+
     def _record_quickly(self, primitive: Primitive, operands: tuple, params: tuple, weak: bool):
         """`_record` for the everyday case: real values, this trace's own or plain ones; None in any other case."""
         tracer_class, graph = self.tracer_class, self.graph
@@ -260,7 +317,7 @@ class Trace:
                 self._broadcast(inputs, shape)
         number = len(variables)
         variables.append(variable)
-        self.values.append(value)
+        self.values.append(value if self.needed is None or number in self.needed else None)
         graph.equations.append(Equation(primitive, tuple(inputs), params, number, None, self.step))
         if primitive in VIEWS and (primitive is not INDEX or not _copies(params[0])):
             for o in operands:
@@ -466,6 +523,7 @@ class Trace:
     # -- the end -------------------------------------------------------------------------------------------------
     def close(self) -> None:
         """End the trace: a value that leaked fails at its next use."""
+        self.quick = False
         self.alive = False
         self.values = []
         self.constant_numbers = {}

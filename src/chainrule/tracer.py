@@ -21,7 +21,7 @@ from chainrule.places import place_of, size_names, user_frame
 from chainrule.primitive import FUNCTIONS, REGISTRY, UFUNCS, Primitive, ufunc_dtype, weak_type
 from chainrule.primitives import arithmetic, comparison, reduction
 from chainrule.primitives.indexing import index
-from chainrule.primitives.linear_algebra import matmul, swap_last, transpose
+from chainrule.primitives.linear_algebra import MATMUL, matmul, swap_last, transpose
 from chainrule.primitives.shaping import reshape
 from chainrule.pytree import Recorder
 from chainrule.shapes import SizeExpr
@@ -127,6 +127,12 @@ class Tracer(Recorder):
         if method != "__call__" or kwargs or entry is None:
             return self._unusual_ufunc(ufunc, method, inputs, kwargs, entry)
         if type(entry) is Primitive:
+            if len(inputs) == 2:
+                done = self.trace.quick_pair(entry, inputs[0], inputs[1], entry.default_params)
+            else:
+                done = self.trace.quick_one(entry, self, entry.default_params) if len(inputs) == 1 else None
+            if done is not None:
+                return done
             top: Recorder = self
             for x in inputs:
                 if isinstance(x, Recorder) and x.level > top.level:
@@ -414,6 +420,9 @@ ADVICE = {
 
 def _binary(primitive: Primitive, reverse: bool = False, params: tuple = ()):
     def method(self, other):
+        done = self.trace.quick_pair(primitive, *((other, self) if reverse else (self, other)), params)
+        if done is not None:
+            return done
         kind = type(other)
         if kind is Tracer:
             top = other if other.level > self.level else self
@@ -439,6 +448,9 @@ def _binary(primitive: Primitive, reverse: bool = False, params: tuple = ()):
 
 def _unary(primitive: Primitive):
     def method(self):
+        done = self.trace.quick_one(primitive, self)
+        if done is not None:
+            return done
         return self.trace.record(primitive, (self,), (), self.variable.weak)
 
     return method
@@ -452,6 +464,10 @@ def _in_place(function):
 
 
 def _matmul(self, other):
+    if type(other) is Tracer and 0 < self.ndim <= 2 and 0 < other.ndim <= 2:
+        done = self.trace.quick_pair(MATMUL, self, other)
+        if done is not None:
+            return done
     if type(other) in (list, tuple):
         other = np.asarray(other)
     return self._as_one(matmul, self, other) if hasattr(other, "ndim") else NotImplemented

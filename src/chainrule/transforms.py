@@ -82,13 +82,16 @@ def value_and_grad(function: Callable, wrt: Wrt = 0, *, has_aux: bool = False) -
     (np.float64(13.0), array([18.,  4.]))
     """
     names = parameter_names(function)
+    needed: list[Any] = [None]  # the forward values that the last backward program read: most often the next one's too
     value_name = function_name(function) if function_name(function).isidentifier() else "value"
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        traced = trace_call(function, args, kwargs, wrt, names)
+        traced = trace_call(function, args, kwargs, wrt, names, needed=needed[0])
         loss, aux = _split_aux(traced.result, has_aux, function)
         output = scalar_output(traced, loss)
         gradients = backward(traced, [output], None)
+        if needed[0] is None or not needed[0].issuperset(traced.residuals or ()):
+            needed[0] = frozenset(traced.residuals or ())
         gradient = _as_arguments(traced, owned(gradients, _borrowed(traced)), isinstance(wrt, tuple))
         value = strip(traced, loss)
         if isinstance(value, Recorder) and value.variable.name is None:  # type: ignore[attr-defined]

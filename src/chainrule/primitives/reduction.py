@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.errors import UnsupportedError
 from chainrule.primitive import apply, general, handles, linear
+from chainrule.pytree import Recorder
 from chainrule.shapes import normalize_axes
 
 
@@ -66,10 +67,10 @@ def _winners(x, y, axes, keepdims):
     return won / spread(np.sum(won, axis=axes, keepdims=True), x, axes, True)
 
 
-def _extremum(name, function):
+def _extremum(name, ufunc):
     return general(
         name,
-        lambda x, axes, keepdims: function(x, axis=axes, keepdims=keepdims),
+        lambda x, axes, keepdims: ufunc.reduce(x, axis=axes, keepdims=keepdims),
         (lambda y_bar, x, y, axes, keepdims: spread(y_bar, x, axes, keepdims) * _winners(x, y, axes, keepdims),),
         lambda tangents, operands, y, params: np.sum(
             tangents[0] * _winners(operands[0], y, *params), axis=params[0], keepdims=params[1]
@@ -82,8 +83,8 @@ def _extremum(name, function):
     )
 
 
-MAX = _extremum("max", np.max)
-MIN = _extremum("min", np.min)
+MAX = _extremum("max", np.maximum)
+MIN = _extremum("min", np.minimum)
 
 
 def _index_samples(rng):
@@ -128,8 +129,9 @@ def _reduce(primitive, function):
 
 def reduce(primitive, x, axis, keepdims):
     """Apply a reduction with NumPy's `axis`; nothing to reduce leaves a sum as it is."""
-    axes = normalize_axes(axis, x.ndim)
-    return apply(primitive, x, params=(axes, keepdims))
+    params = (normalize_axes(axis, x.ndim), keepdims)
+    done = x.trace.quick_one(primitive, x, params) if isinstance(x, Recorder) else None
+    return apply(primitive, x, params=params) if done is None else done
 
 
 for _primitive, _function in ((SUM, np.sum), (MAX, np.max), (MIN, np.min), (MAX, np.amax), (MIN, np.amin)):
