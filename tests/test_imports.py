@@ -15,8 +15,8 @@ import chainrule
 ROOT = Path(chainrule.__file__).parent
 FLOORS = [
     {"errors", "pytree", "shapes"},
-    {"graphs", "index_form", "places", "primitive"},
-    {"evaluate", "labels", "lifting", "primitives", "sizes", "staging", "trace", "tracer"},
+    {"advice", "frames", "graphs", "index_form", "places", "primitive"},
+    {"evaluate", "labels", "lifting", "primitives", "quick", "sizes", "staging", "trace", "tracer"},
     {"derivation"},
     {"simplify", "spelling"},
     {"checking", "emit", "show"},

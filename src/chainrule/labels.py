@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import itertools
 import math
-import sys
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import UnsupportedError
-from chainrule.places import assigned_name
+from chainrule.frames import place_text, target_of_running_line
 from chainrule.primitive import apply
 from chainrule.primitives.control import ONE_HOT
 from chainrule.shapes import hint_of
-from chainrule.trace import BORDERS, ENGINE, Trace, place_text
+from chainrule.trace import Trace
 
 
 @dataclass
@@ -61,7 +60,7 @@ class Labels:
             turns = (next(_starts) + np.arange(math.prod(shape))) % (known or 101)
             turns[:1] = turns[-1:]  # no permutation: its one-hot rows could equal their transpose
             array = turns.reshape(shape).astype(tracer.dtype)
-        name = assigned_name(sys._getframe(), ENGINE, BORDERS)
+        name = target_of_running_line()
         self.handed.append(StandIn(tracer, array, place_text(), name))
         return array
 

@@ -30,10 +30,11 @@ from chainrule.errors import ArgumentError, UnsupportedError
 from chainrule.evaluate import evaluate
 from chainrule.graphs import Variable
 from chainrule.pytree import Recorder, tree_map, unflatten
+from chainrule.quick import dtype_of
 from chainrule.run import compile_graph
 from chainrule.shapes import SizeExpr
 from chainrule.simplify.passes import apply_rules, simplify_graph
-from chainrule.trace import dims_of, dtype_of, is_weak, plain
+from chainrule.trace import dims_of, is_weak, plain
 from chainrule.tracer import new_trace
 from chainrule.transforms import grad, named_like
 

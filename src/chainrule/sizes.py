@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import UnsupportedError
+from chainrule.frames import asked_by_user
 from chainrule.primitive import FUNCTIONS
 from chainrule.primitives.control import SIZE
 from chainrule.pytree import Recorder
@@ -100,7 +101,7 @@ class Size(Recorder):
         elif isinstance(other, (int, np.integer)):
             right = int(other)
             if right < 2 and self.expr.symbol is not None:  # 0, 1 and negatives: every size from 2 on answers alike
-                if self.trace.asked_by_user():
+                if asked_by_user():
                     self.trace.scope.guards.append(Guard(self.expr, ">=", 2, self.trace.line()))
                 return compare(2, right)
         elif isinstance(other, (float, np.floating)):

@@ -13,48 +13,31 @@ A trace never interprets what it records.
 
 from __future__ import annotations
 
-import dis
-import functools
 import itertools
-import linecache
-import os
-import sys
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import ChainruleError, LeakedTracerError, ShapeError, UnsupportedError
+from chainrule.frames import ENGINE, place_text, running_code, target_of_running_line
 from chainrule.graphs import Equation, Graph, Literal, Operand, Origin, Step, Variable
-from chainrule.places import assigned_name, place_of, user_frame
+from chainrule.places import place_of, user_frame
 from chainrule.primitive import Primitive, apply
 from chainrule.primitives.control import STOP_GRADIENT
 from chainrule.primitives.indexing import ARRAY, INDEX
 from chainrule.primitives.linear_algebra import TRANSPOSE
 from chainrule.primitives.shaping import BROADCAST_TO, CONVERT, EXPAND_DIMS, RESHAPE, SQUEEZE
 from chainrule.pytree import Recorder
+from chainrule.quick import QuickRecording, dtype_of
 from chainrule.shapes import SizeScope, broadcast_shapes, str_shape
 from chainrule.sizes import Size
 
 _levels = itertools.count()
-_here = os.path.dirname(os.path.abspath(__file__))
-_numpy_folder = os.path.dirname(os.path.abspath(np.__file__))
-# frames in these files are the engine's; `cr.nn` and `cr.optim` are not among them, their bodies have names to give
-ENGINE = frozenset(
-    os.path.join(folder, name)
-    for folder, _, names in os.walk(_here)
-    if os.path.basename(folder) not in ("nn", "optim")
-    for name in names
-    if name.endswith(".py")
-)
-# the engine's files but those that run parts of the user's code: what a whole function returns gets no name from its caller
-_PASSED = ("labels.py", "primitive.py", "pytree.py", "sizes.py", "trace.py", "tracer.py", "primitives")
-BORDERS = frozenset(path for path in ENGINE if os.path.relpath(path, _here).split(os.sep)[0] not in _PASSED)
 VIEWS = frozenset((TRANSPOSE, RESHAPE, EXPAND_DIMS, SQUEEZE, BROADCAST_TO, STOP_GRADIENT, INDEX))
-_COMPARE_OP = dis.opmap["COMPARE_OP"]
 _NUMBERS = (int, float, bool, np.generic)
 
 
-class Trace:
+class Trace(QuickRecording):
     """One recording; see the module's docstring.
 
     Parameters
@@ -221,111 +204,6 @@ class Trace:
                 raise self._located(error, primitive, operands, params) from error
             raise
 
-    def quick_pair(self, primitive: Primitive, left: Any, right: Any, params: tuple = ()):
-        """`record` for two operands while every value is plain, in a third of the time; None where that is not so."""
-        if not self.quick:
-            return None
-        graph = self.graph
-        variables = graph.variables
-        inputs: list[Operand] = []
-        values = []
-        for o in (left, right):
-            kind = type(o)
-            if kind is self.tracer_class and o.trace is self and not o.variable.weak:
-                inputs.append(o.number)
-                values.append(o.value)
-            elif kind is float or kind is int:
-                inputs.append(_literal(kind, o) if o else Literal(o))  # type: ignore[arg-type]
-                values.append(o)
-            else:
-                return None
-        try:
-            value = primitive.forward(*values, *params)
-        except (ValueError, TypeError, ZeroDivisionError):
-            return None  # the general way says it with the line
-        shape, dtype = value.shape, value.dtype
-        for place in (0, 1):
-            i = inputs[place]
-            if type(i) is int:
-                known = variables[i]
-                if known.dtype is not dtype and primitive.converts_from == 0 and known.dtype != dtype:
-                    inputs[place] = i = self._unexecuted(CONVERT, i, (dtype,), known.shape, dtype)
-                if known.shape != shape and primitive.broadcasts:
-                    inputs[place] = self._unexecuted(BROADCAST_TO, i, (shape,), shape, variables[i].dtype)
-        number = len(variables)
-        variable = Variable(shape, dtype)
-        variables.append(variable)
-        self.values.append(value if self.needed is None or number in self.needed else None)
-        graph.equations.append(Equation(primitive, (inputs[0], inputs[1]), params, number, None, self.step))
-        return self.tracer_class(self, number, value, variable, True)
-
-    def quick_one(self, primitive: Primitive, operand: Any, params: tuple = ()):
-        """`quick_pair` for an elementwise function of one operand, or a reduction."""
-        if not self.quick or operand.trace is not self or operand.variable.weak:
-            return None
-        try:
-            value = primitive.forward(operand.value, *params)
-        except (ValueError, TypeError):
-            return None
-        variable = Variable(value.shape, value.dtype)
-        if primitive.converts_from == 0 and variable.dtype != operand.variable.dtype:
-            return None
-        number = len(self.graph.variables)
-        self.graph.variables.append(variable)
-        self.values.append(value if self.needed is None or number in self.needed else None)
-        self.graph.equations.append(Equation(primitive, (operand.number,), params, number, None, self.step))
-        return self.tracer_class(self, number, value, variable, True)
-
-    def _record_quickly(self, primitive: Primitive, operands: tuple, params: tuple, weak: bool):
-        """`_record` for the everyday case: real values, this trace's own or plain ones; None in any other case."""
-        tracer_class, graph = self.tracer_class, self.graph
-        variables = graph.variables
-        inputs: list[Operand] = []
-        values: list[Any] = []
-        for o in operands:
-            kind = type(o)
-            if kind is tracer_class and o.trace is self:
-                inputs.append(o.number)
-                o = o.value
-            elif kind is float or kind is int:
-                # 0.0 == -0.0, but they are two literals
-                inputs.append(_literal(kind, o) if o else Literal(o))  # type: ignore[arg-type]
-            elif kind is np.ndarray:
-                number = self.constant(o)
-                inputs.append(number)
-                o = self.values[number]
-            else:
-                return None
-            values.append(o)
-        if weak and primitive.operator is not None:
-            value = primitive.operator(*values)
-            variable = Variable((), dtype_of(value), True)
-        else:
-            value = primitive.forward(*values, *params)
-            if type(value) is not np.ndarray and not isinstance(value, np.generic):
-                value = np.asarray(value)[()]
-            shape, dtype = value.shape, value.dtype
-            variable = Variable(shape, dtype)
-            if primitive.converts_from is not None:
-                for i in inputs:
-                    if type(i) is int and (variables[i].dtype is not dtype or variables[i].shape != shape):
-                        self._convert(inputs, primitive.converts_from, dtype)
-                        if primitive.broadcasts and shape:
-                            self._broadcast(inputs, shape)
-                        break
-            elif primitive.broadcasts and shape:
-                self._broadcast(inputs, shape)
-        number = len(variables)
-        variables.append(variable)
-        self.values.append(value if self.needed is None or number in self.needed else None)
-        graph.equations.append(Equation(primitive, tuple(inputs), params, number, None, self.step))
-        if primitive in VIEWS and (primitive is not INDEX or not _copies(params[0])):
-            for o in operands:
-                if type(o) is tracer_class:
-                    o.fresh = False
-            return tracer_class(self, number, value, variable, False)
-        return tracer_class(self, number, value, variable, True)
-
     def _record(self, primitive: Primitive, operands: tuple, params: tuple, weak: bool):
         graph = self.graph
         base = self.base
@@ -376,7 +254,7 @@ class Trace:
             variable.depth = len(self.calls)
         number = self._number(variable, value)
         graph.equations.append(Equation(primitive, tuple(inputs), params, number, origin, self.step))
-        fresh = primitive not in VIEWS or primitive is INDEX and _copies(params[0])
+        fresh = not self._is_view(primitive, params)
         if not fresh:
             for o in operands:
                 if type(o) is self.tracer_class:
@@ -429,6 +307,9 @@ class Trace:
                 if variable.shape != shape and (self.scope is None or not self._resolves(variable.shape, shape)):
                     inputs[place] = self._unexecuted(BROADCAST_TO, i, (shape,), shape, variable.dtype)
 
+    def _is_view(self, primitive: Primitive, params: tuple) -> bool:
+        return primitive in VIEWS and (primitive is not INDEX or not _copies(params[0]))
+
     def _resolves(self, left: tuple, right: tuple) -> bool:
         resolve = self.scope.resolve  # type: ignore[union-attr]
         return tuple(map(resolve, left)) == tuple(map(resolve, right))
@@ -446,18 +327,8 @@ class Trace:
             return None, None
         place = place_of(frame.f_code, frame.f_lasti)
         # a derived equation is named after what it is derived from, not by the line that asked for the derivative
-        name = assigned_name(sys._getframe(), ENGINE, BORDERS) if self.step is None else None
+        name = target_of_running_line() if self.step is None else None
         return Origin(place.filename, place.line, place.function, self.calls), name
-
-    def asked_by_user(self) -> bool:
-        """Whether the question about a size comes from the user's own line, not from NumPy or from us."""
-        frame = sys._getframe(1)
-        asking = frame.f_code.co_filename
-        while frame is not None and frame.f_code.co_filename == asking:
-            frame = frame.f_back  # type: ignore[assignment]
-        if frame is None or frame.f_code.co_filename.startswith((_here, _numpy_folder)):
-            return False
-        return frame.f_code.co_code[frame.f_lasti] == _COMPARE_OP  # not a question that NumPy's C code asks there
 
     def line(self) -> str:
         """`line 4 of loss()`: the user's running line."""
@@ -530,11 +401,6 @@ class Trace:
         self.kept = []
 
 
-@functools.lru_cache(maxsize=256)
-def _literal(kind: type, value: float) -> Literal:
-    return Literal(value)
-
-
 def _copies(template: tuple) -> bool:
     """Whether an index makes a copy (it holds an array), not a view."""
     return any(type(item) is tuple and item[0] == ARRAY for item in template)
@@ -571,22 +437,6 @@ def _broadcast_of(seen: list) -> tuple:
     return broadcast_shapes(*(o.shape for o in seen if hasattr(o, "shape")))
 
 
-def place_text() -> str:
-    """The user's running line as text."""
-    frame = user_frame(ENGINE)
-    return str(place_of(frame.f_code, frame.f_lasti)) if frame is not None else "an unknown line"
-
-
-def running_code() -> str:
-    """The user's running expression, if it is short and its source is at hand."""
-    frame = user_frame(ENGINE)
-    span = place_of(frame.f_code, frame.f_lasti).span if frame is not None else None
-    if frame is None or span is None or span[0] != span[2]:
-        return ""
-    line = linecache.getline(frame.f_code.co_filename, span[0]).encode()
-    return line[span[1] : span[3]].decode(errors="replace") if span[3] - span[1] <= 60 else ""
-
-
 def plain(param: Any) -> Any:
     """A parameter with faces of sizes replaced by their expressions."""
     if type(param) is Size:
@@ -602,12 +452,6 @@ def dims_of(value: Any) -> tuple:
     if variable is not None:
         return variable.shape
     return getattr(value, "shape", ())
-
-
-def dtype_of(value: Any) -> np.dtype:
-    """The dtype of a value; Python's int and float have NumPy's default ones."""
-    dtype = getattr(value, "dtype", None)
-    return dtype if dtype is not None else np.dtype(type(value))
 
 
 def is_weak(value: Any) -> bool:

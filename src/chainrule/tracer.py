@@ -15,10 +15,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from chainrule.advice import instead
 from chainrule.errors import ControlFlowError, UnsupportedError
+from chainrule.frames import ENGINE, place_text
 from chainrule.graphs import Variable, shapes_agree
 from chainrule.places import place_of, size_names, user_frame
-from chainrule.primitive import FUNCTIONS, REGISTRY, UFUNCS, Primitive, ufunc_dtype, weak_type
+from chainrule.primitive import FUNCTIONS, UFUNCS, Primitive, ufunc_dtype, weak_type
 from chainrule.primitives import arithmetic, comparison, reduction
 from chainrule.primitives.indexing import index
 from chainrule.primitives.linear_algebra import MATMUL, matmul, swap_last, transpose
@@ -26,7 +28,7 @@ from chainrule.primitives.shaping import reshape
 from chainrule.pytree import Recorder
 from chainrule.shapes import SizeExpr
 from chainrule.sizes import Size
-from chainrule.trace import ENGINE, Trace, place_text
+from chainrule.trace import Trace
 
 _SCALARS = (int, float, np.generic)
 
@@ -161,7 +163,7 @@ class Tracer(Recorder):
                 f"an in-place write ({name} with out=, or += on an array)", "x = x + t, which makes a new array"
             )
         if entry is None:
-            self._refuse(name, _instead(ufunc.__name__))
+            self._refuse(name, instead(ufunc.__name__))
         if method != "__call__":
             self._refuse(f"{name}.{method}", "the function itself, or a reduction such as np.sum")
         if set(kwargs) == {"dtype"}:
@@ -174,7 +176,7 @@ class Tracer(Recorder):
         handler = FUNCTIONS.get(function)
         if handler is None:
             name = getattr(function, "__module__", "numpy").replace("numpy", "np") + "." + function.__name__
-            self._refuse(name, _instead(function.__name__))
+            self._refuse(name, instead(function.__name__))
         return self._as_one(handler, *args, **kwargs)
 
     def __array__(self, dtype=None, copy=None):
@@ -365,54 +367,7 @@ class Tracer(Recorder):
     def __getattr__(self, name: str):
         if name.startswith("_") or not hasattr(np.ndarray, name):
             raise AttributeError(f"a traced value has no attribute {name!r}")
-        raise UnsupportedError(f"x.{name} cannot be traced; {place_text()}. Write {_instead(name)}.")
-
-
-def _instead(name: str) -> str:
-    """What to write for an unsupported function: supported ones of a similar name, or the general way."""
-    import difflib
-
-    if name in ADVICE:
-        return ADVICE[name]
-    known = sorted(({getattr(f, "__name__", "") for f in (*UFUNCS, *FUNCTIONS)} | set(REGISTRY)) - {name})
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.8)
-    if close:
-        return "it with " + ", ".join(f"np.{c}" if hasattr(np, c) else f"cr.nn.{c}" for c in close)
-    return "it with the functions that chainrule supports (arithmetic, reductions, matmul, indexing, np.where)"
-
-
-ADVICE = {
-    "std": "np.sqrt(np.mean((x - np.mean(x)) ** 2))",
-    "var": "np.mean((x - np.mean(x)) ** 2)",
-    "norm": "np.sqrt(np.sum(x**2))",
-    "einsum": "it with @, * and np.sum",
-    "tensordot": "it with @ and np.reshape",
-    "outer": "a[:, None] * b[None, :]",
-    "inner": "np.sum(a * b), or a @ b.T",
-    "vdot": "np.sum(a * b)",
-    "vstack": "np.concatenate([...], axis=0), or np.stack([...]) for rows",
-    "hstack": "np.concatenate([...], axis=-1)",
-    "column_stack": "np.stack([...], axis=1)",
-    "flip": "x[::-1]",
-    "tile": "np.broadcast_to(x, (k, *x.shape)) and np.reshape",
-    "repeat": "np.broadcast_to(x[:, None], (len(x), k)) and np.reshape",
-    "diff": "x[1:] - x[:-1]",
-    "prod": "a product of its entries, or np.exp(np.sum(np.log(x)))",
-    "reciprocal": "1 / x",
-    "float_power": "x**p",
-    "log2": "np.log(x) / np.log(2)",
-    "log10": "np.log(x) / np.log(10)",
-    "exp2": "2.0**x",
-    "sinh": "(np.exp(x) - np.exp(-x)) / 2",
-    "cosh": "(np.exp(x) + np.exp(-x)) / 2",
-    "tan": "np.sin(x) / np.cos(x)",
-    "logaddexp": "cr.nn.logsumexp(np.stack([a, b]), axis=0)",
-    "array_equal": "np.all(a == b)",
-    "allclose": "np.all(np.abs(a - b) < tolerance)",
-    "copyto": "np.where(mask, v, x)",
-    "put": "np.where(mask, v, x)",
-    "putmask": "np.where(mask, v, x)",
-}
+        raise UnsupportedError(f"x.{name} cannot be traced; {place_text()}. Write {instead(name)}.")
 
 
 # -- operators -------------------------------------------------------------------------------------------------------
