@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule.arguments import function_name, parameter_names
-from chainrule.derivation.paths import Paths, paths_of
+from chainrule.derivation.path_edges import paths_of
+from chainrule.derivation.paths import Paths
 from chainrule.differentiation import NOTHING, Traced, output_operand, trace_call
 from chainrule.emit.program import number_names
 from chainrule.graphs import Graph
