@@ -66,6 +66,16 @@ def binary_arguments(n=6):
     return (X, (y[:, None] == np.arange(3)).astype(float), *weights)
 
 
+def sgd_step(X, y, W1, b1, W2, b2, rate):
+    loss, gradients = cr.value_and_grad(readme_loss, wrt=WEIGHTS)(X, y, W1, b1, W2, b2)
+    dW1, db1, dW2, db2 = gradients
+    W1 = W1 - rate * dW1
+    b1 = b1 - rate * db1
+    W2 = W2 - rate * dW2
+    b2 = b2 - rate * db2
+    return loss, W1, b1, W2, b2
+
+
 WEIGHTS = ("W1", "b1", "W2", "b2")
 CASES = {
     "readme": (cr.value_and_grad(readme_loss, wrt=WEIGHTS), classifier),
@@ -73,6 +83,7 @@ CASES = {
     "sigmoid_by_hand": (cr.grad(binary, wrt=WEIGHTS), binary_arguments),
     "ridge": (cr.value_and_grad(ridge), regression),
     "per_sample": (cr.per_sample_grad(readme_loss, wrt=WEIGHTS, batched=("X", "y")), classifier),
+    "sgd_step": (sgd_step, lambda n=6: (*classifier(n), 0.1)),
     "hvp": (cr.hvp(readme_loss, wrt="W2"), lambda n=6: (*classifier(n), np.ones((4, 3)))),
     "jvp": (lambda w, v, X, y: cr.jvp(lambda w: ridge(w, X, y, 0.5), (w,), (v,)), lambda n=7: (regression(n)[0], np.ones(3), *regression(n)[1:3])),
 }  # fmt: skip
