@@ -10,18 +10,35 @@ paths (`graph`, `paths`) and trains with it (`nn`, `optim`, `fit`).
 (np.float64(10.5), np.float64(8.0))
 """
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from chainrule import errors, nn, optim
-from chainrule.compilation import source
-from chainrule.jitting import jit
-from chainrule.per_sample import per_sample_grad
-from chainrule.primitives.control import stop_gradient
-from chainrule.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from chainrule.views import graph, paths
+from chainrule import errors
+
+if TYPE_CHECKING:
+    from chainrule import nn, optim
+    from chainrule.compilation import source
+    from chainrule.jitting import jit
+    from chainrule.per_sample import per_sample_grad
+    from chainrule.primitives.control import stop_gradient
+    from chainrule.train import fit, load, save
+    from chainrule.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+    from chainrule.views import graph, paths
 
 __version__ = "0.1.0"
-_TRAINING = ("fit", "load", "save")  # imported when first asked for: they bring more than numpy along
+
+# imported when first asked for: `import chainrule` costs little more than `import numpy`
+_HOMES = {
+    "nn": "nn",
+    "optim": "optim",
+    "source": "compilation",
+    "jit": "jitting",
+    "per_sample_grad": "per_sample",
+    "stop_gradient": "primitives.control",
+    **dict.fromkeys(("fit", "load", "save"), "train"),
+    **dict.fromkeys(("grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"), "transforms"),
+    **dict.fromkeys(("graph", "paths"), "views"),
+}
 
 __all__ = [
     "errors",
@@ -47,12 +64,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _TRAINING:
-        from chainrule import train
-
-        return getattr(train, name)
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    module = import_module(f"chainrule.{home}")
+    value = module if home == name else getattr(module, name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_TRAINING})
+    return sorted({*globals(), *_HOMES})

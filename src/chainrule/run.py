@@ -7,8 +7,8 @@ shows its lines.
 from __future__ import annotations
 
 import functools
-import hashlib
 import linecache
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +32,7 @@ def keep_freed_memory() -> None:
 
 def load_source(source: str, name: str, namespace: dict[str, Any] | None = None) -> Callable:
     """Compile emitted source and return its function of that name."""
-    filename = f"<chainrule {name} {hashlib.sha256(source.encode()).hexdigest()[:12]}>"
+    filename = f"<chainrule {name} {zlib.crc32(source.encode()):08x}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     keep_freed_memory()
     scope: dict[str, Any] = {"np": np, "__name__": f"chainrule_{name}", **(namespace or {})}
