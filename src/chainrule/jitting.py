@@ -142,18 +142,24 @@ def jit(function: Callable) -> Callable:
         leaves = [leaf for group in call.leaves for leaf in group]
         if any(isinstance(leaf, Recorder) for leaf in leaves):
             return function(*args, **kwargs)  # under another trace: be part of it
-        key = (tuple(call.structures), call.positional, tuple(call.keywords), tuple(map(_kind, leaves)))
+        where = (tuple(call.structures), call.positional, tuple(call.keywords))
+        exact = (where, tuple(map(_exact_kind, leaves)))
+        program = fast.get(exact)
+        if program is not None and program.captures.unchanged():
+            return program(leaves)
+        key = (where, tuple(map(_kind, leaves)))
         candidates = programs.setdefault(key, [])
         program = next((p for p in candidates if p.captures.unchanged() and p.accepts(leaves)), None)
         if program is None:
             candidates[:] = [p for p in candidates if p.captures.unchanged()][-8:]
             program = _Program(compile_call(function, args, kwargs))
             candidates.append(program)
-        exact = _exact_key(args) if not kwargs else None
-        if exact is not None:
-            if len(fast) >= _FAST_LIMIT:
-                fast.clear()
-            fast[exact] = program
+        if len(fast) >= _FAST_LIMIT:
+            fast.clear()
+        fast[exact] = program
+        plain = _exact_key(args) if not kwargs else None
+        if plain is not None:
+            fast[plain] = program
         return program(leaves)
 
     wrapper.__name__ = function_name(function)
@@ -174,6 +180,13 @@ def _exact_key(args: tuple) -> Any:
         else:
             return None
     return tuple(parts)
+
+
+def _exact_kind(leaf: Any) -> Any:
+    """dtype and shape of an array leaf; of a static one, its value."""
+    if type(leaf) is np.ndarray:
+        return leaf.dtype, leaf.shape
+    return _kind(leaf)
 
 
 def _kind(leaf: Any) -> Any:

@@ -12,6 +12,7 @@ they are first seen.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -86,18 +87,29 @@ def flatten(tree: Any) -> tuple[list, Any]:
     return leaves, Structure(treedef, statics, _key_orders(tree))
 
 
+@functools.cache
+def _field_names(cls: type) -> tuple[str, ...]:
+    """The fields of a dataclass; of any other class, none."""
+    if not dataclasses.is_dataclass(cls) or issubclass(cls, Recorder):
+        return ()
+    return tuple(f.name for f in dataclasses.fields(cls))
+
+
 def _key_orders(tree: Any) -> tuple:
     orders: list[tuple] = []
     todo = [tree]
     while todo:
         node = todo.pop()
+        kind: Any = type(node)
+        if kind is np.ndarray or kind is float or kind is str:
+            continue
         if isinstance(node, dict):
             orders.append(tuple(node))
             todo.extend(node.values())
         elif isinstance(node, (list, tuple)):
             todo.extend(node)
-        elif _is_dataclass_instance(node):
-            todo.extend(getattr(node, f.name) for f in dataclasses.fields(node))
+        elif _field_names(kind):
+            todo.extend(getattr(node, name) for name in _field_names(type(node)))
     return tuple(orders)
 
 
@@ -197,7 +209,7 @@ def _flatten_all(tree: Any) -> tuple[list, Any]:
 
 
 def _is_dataclass_instance(leaf: Any) -> bool:
-    return dataclasses.is_dataclass(leaf) and not isinstance(leaf, (type, Recorder))
+    return type(leaf) is not np.ndarray and dataclasses.is_dataclass(leaf) and not isinstance(leaf, (type, Recorder))
 
 
 def _register(cls: type) -> None:
