@@ -109,7 +109,7 @@ def _key_orders(tree: Any) -> tuple:
         elif isinstance(node, (list, tuple)):
             todo.extend(node)
         elif _field_names(kind):
-            todo.extend(getattr(node, name) for name in _field_names(type(node)))
+            todo.extend(getattr(node, name) for name in _field_names(kind))
     return tuple(orders)
 
 

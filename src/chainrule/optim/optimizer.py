@@ -16,6 +16,7 @@ An optimizer never changes an array in place, and keeps nothing: what changes is
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -28,7 +29,7 @@ Array = Any  # an ndarray, a NumPy scalar or a traced value
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(ABC):
     """The part that all update rules share; a subclass names its slots and states `update_one`.
 
     Attributes
@@ -74,9 +75,9 @@ class Optimizer:
         params, *slots = (unflatten(structure, column) for column in zip(*rows, strict=True))
         return params, {"t": t, **dict(zip(self.slots, slots, strict=True))}
 
+    @abstractmethod
     def update_one(self, p: Array, g: Array, *slots_and_t: Array) -> tuple[Array, ...]:
         """The new parameter and its new slots, from the gradient `g`, the slots and the step count `t` = 1, 2, ..."""
-        raise NotImplementedError
 
 
 def weak(t: Any) -> Any:
