@@ -308,3 +308,17 @@ def test_the_value_is_never_another_formula():
         overflowing = lambda z: np.log(np.sum(np.exp(z)))
         value, _ = cr.value_and_grad(overflowing)(np.array([1000.0, 0.0]))
     assert value == np.inf
+
+
+@pytest.mark.parametrize(
+    "softplus",
+    [
+        lambda z: np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0),
+        lambda z: np.maximum(0, z) - 0.0 * z + np.log1p(np.exp(-np.abs(z))),
+    ],
+)
+def test_a_stable_softplus_by_hand_has_no_kink(softplus):
+    z = np.array([0.0, 0.5, -0.3, 800.0, -800.0])
+    want = cr.nn.sigmoid(z)
+    np.testing.assert_allclose(cr.grad(lambda z: np.sum(softplus(z)))(z), want, rtol=1e-15)
+    np.testing.assert_allclose(cr.jit(cr.grad(lambda z: np.sum(softplus(z))))(z), want, rtol=1e-15)

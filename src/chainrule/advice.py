@@ -7,6 +7,8 @@ import numpy as np
 from chainrule.primitive import FUNCTIONS, REGISTRY, UFUNCS
 
 ADVICE = {
+    "median": "it with the functions that chainrule supports; np.sort and np.median are not among them yet",
+    "expit": "cr.nn.sigmoid(x)",
     "std": "np.sqrt(np.mean((x - np.mean(x)) ** 2))",
     "var": "np.mean((x - np.mean(x)) ** 2)",
     "norm": "np.sqrt(np.sum(x**2))",
@@ -31,7 +33,7 @@ ADVICE = {
     "sinh": "(np.exp(x) - np.exp(-x)) / 2",
     "cosh": "(np.exp(x) + np.exp(-x)) / 2",
     "tan": "np.sin(x) / np.cos(x)",
-    "logaddexp": "cr.nn.logsumexp(np.stack([a, b]), axis=0)",
+    "logaddexp": "cr.nn.softplus(b - a) + a",
     "array_equal": "np.all(a == b)",
     "allclose": "np.all(np.abs(a - b) < tolerance)",
     "copyto": "np.where(mask, v, x)",
@@ -47,7 +49,7 @@ def instead(name: str) -> str:
     if name in ADVICE:
         return ADVICE[name]
     known = sorted(({getattr(f, "__name__", "") for f in (*UFUNCS, *FUNCTIONS)} | set(REGISTRY)) - {name})
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.8)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.9)
     if close:
         return "it with " + ", ".join(f"np.{c}" if hasattr(np, c) else f"cr.nn.{c}" for c in close)
     return "it with the functions that chainrule supports (arithmetic, reductions, matmul, indexing, np.where)"

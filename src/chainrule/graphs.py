@@ -145,6 +145,7 @@ class Graph:
     constants: dict[int, Any] = field(default_factory=dict)
     scope: SizeScope | None = None
     output_names: list[str] = field(default_factory=list)
+    same: dict[int, int] = field(default_factory=dict)  # a derived variable -> the user's that has its value
 
     def new_variable(self, shape: Shape, dtype: np.dtype, weak: bool = False, name: str | None = None) -> int:
         """Number a new variable."""
@@ -177,6 +178,7 @@ class Graph:
             outputs=list(self.outputs),
             constants=dict(self.constants),
             output_names=list(self.output_names),
+            same=dict(self.same),
         )
 
     def reachable(self, targets: Iterable[Operand]) -> list[Equation]:

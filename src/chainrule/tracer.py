@@ -214,7 +214,10 @@ class Tracer(Recorder):
         )
 
     def __float__(self) -> NoReturn:
-        self._refuse("float() of a traced value", "the value itself; it acts as a float")
+        self._refuse(
+            "float() of a traced value (asked for by float(), by math.exp and its kin, or by a[i] = x on a plain array)",
+            "the value itself, np.exp for math.exp, np.stack([...]) for an array of traced values",
+        )
 
     def __int__(self) -> NoReturn:
         self._refuse("int() of a traced value", "it with integers that are not computed from traced values")

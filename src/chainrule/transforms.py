@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arguments import Wrt, function_name, parameter_names
+from chainrule.arguments import Wrt, chosen_arguments, function_name, parameter_names, take_apart
 from chainrule.differentiation import (
     Traced,
     backward,
@@ -392,11 +392,11 @@ def hvp(function: Callable, wrt: Wrt = 0) -> Callable:
     names = parameter_names(function)
 
     def wrapper(*args: Any) -> Any:
+        if len(args) < 2:
+            raise ArgumentError("hvp takes the function's arguments and then the direction, for example hvp(f)(x, v)")
         *primals, direction = args
-        traced_names = names or []
-        chosen = wrt if isinstance(wrt, tuple) else (wrt,)
         directions = direction if isinstance(wrt, tuple) else (direction,)
-        places = [traced_names.index(c) if isinstance(c, str) else c % len(primals) for c in chosen]
+        places = chosen_arguments(function, take_apart(function, tuple(primals), {}, names), wrt)
         if len(directions) != len(places):
             raise ArgumentError(f"wrt names {len(places)} arguments, but the direction has {len(directions)} parts")
 

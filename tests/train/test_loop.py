@@ -208,3 +208,17 @@ def test_an_update_that_strengthens_the_network_is_refused():
 
     with pytest.raises(DtypeError, match=r"layers\[0\]\.W from float32 into float64"):
         fit(classifier("float32"), nn.softmax_cross_entropy, X, y, optimizer=Strong(), epochs=1)
+
+
+def test_targets_of_one_axis_against_outputs_of_two_are_refused():
+    X = np.random.default_rng(0).standard_normal((20, 3))
+    with pytest.raises(ShapeError, match="pair every output"):
+        fit(nn.mlp(3, 4, 1), lambda o, y: np.mean((o - y) ** 2), X, X.sum(axis=1), epochs=1)
+
+
+def test_without_shuffling_the_last_rows_are_held_out():
+    from chainrule.train.data import split_rows
+
+    kept, held_out = split_rows(20, 0.2, seed=0, shuffle=False)
+    assert kept.tolist() == list(range(16))
+    assert held_out.tolist() == [16, 17, 18, 19]

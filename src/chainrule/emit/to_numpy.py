@@ -209,7 +209,10 @@ class _Writer:
                 continue
             if text is not None:
                 self.names[number] = self.fresh()
-            section = "update" if section == "forward" and seen_backward else section
+            if (
+                section == "forward" and seen_backward
+            ):  # the user's own lines after the derivative, or values made again
+                section = "update" if equation.step is None else str(current)
             seen_backward = seen_backward or section in ("backward", "tangents")
             if several and section != current:
                 self.lines += [""] * bool(self.lines) + [f"# {section}"]

@@ -327,12 +327,16 @@ class _Algebra:
         return chosen
 
     def _name_of_rule(self, before: Form, after: Form) -> str:
-        bases = {b for factors, _ in after.terms for b, _ in factors}
-        bases |= {b for inner in bases if isinstance(inner, Form) for factors, _ in inner.terms for b, _ in factors}
-        if bases & set(self.softmaxes.values()):
-            return "softmax with cross-entropy"
-        if any(type(b) is int and self.r.made_by(b, special.SIGMOID) for b in bases) and after.size < before.size:
-            return "sigmoid with cross-entropy"
+        """What a reader knows the rewrite by: P - Y and A - Y are told, the rest only tidies up."""
+        inner = [b for factors, _ in after.terms for b, _ in factors if isinstance(b, Form)]
+        for form in (after, *inner):
+            alone = [factors[0][0] for factors, c in form.terms if c > 0 and len(factors) == 1 and factors[0][1] == 1]
+            if not any(c < 0 for _, c in form.terms):
+                continue
+            if set(alone) & set(self.softmaxes.values()):
+                return "softmax with cross-entropy"
+            if any(type(b) is int and self.r.made_by(b, special.SIGMOID) for b in alone) and len(form.terms) == 2:
+                return "sigmoid with cross-entropy"
         return "like terms meet" if after.size < before.size else "common factor"
 
     def _definition(self, base: int) -> Form | None:

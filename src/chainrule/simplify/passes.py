@@ -29,7 +29,11 @@ def apply_rules(graph: Graph) -> Graph:
     """One walk over the equations with the single-equation rules."""
     table = rules_for()
     r = Rewriting(graph)
+    r.alias.update(graph.same)
+    r.graph.same = {}
     for equation in graph.equations:
+        if equation.output in graph.same:
+            continue
         for rule in table.get(equation.primitive, ()):
             if (rule.exact or equation.derived) and r.replace(
                 equation, rule.name, lambda rule=rule, equation=equation: rule.build(r, equation)

@@ -13,6 +13,7 @@ log(sum(exp(S)))                             log-sum-exp
 1 / (1 + exp(-Z)), exp(Z) / (1 + exp(Z))     sigmoid(Z)
 log(sigmoid(Z)), log(1 - sigmoid(Z))         -softplus(-Z), -softplus(Z)
 log(1 + exp(Z)), log1p(exp(Z))               softplus(Z)
+max(Z, 0) + log1p(exp(-|Z|))                 softplus(Z)
 ===========================================  ==============================================
 """
 
@@ -54,6 +55,8 @@ class _Recognition(Builder):
                 value = self.trace.record(
                     equation.primitive, tuple(map(self.current, equation.inputs)), equation.params
                 )
+                if self._unmoved_in_value(equation):
+                    self.graph.same[value.number] = equation.output
                 if equation.primitive is special.SIGMOID:
                     self.sigmoids[value.number] = self.now(equation.inputs[0])
             for made in self.graph.equations[start:]:
@@ -88,7 +91,31 @@ class _Recognition(Builder):
             return self._softmax(e) if self.by(e.inputs[0], exponential.EXP) else self._sigmoid(e)
         if e.primitive in (exponential.LOG, exponential.LOG1P):
             return self._logarithm(e)
+        return self._stable_softplus(e) if e.primitive is arithmetic.ADD else None
+
+    def _stable_softplus(self, e: Equation):
+        """max(Z, 0) + log(1 + exp(-|Z|)), also with a term taken off the maximum: its kinks at 0 cancel."""
+        for first, second in (e.inputs, e.inputs[::-1]):
+            inner = self.by(first, special.SOFTPLUS)
+            negated = self.by(inner.inputs[0], arithmetic.NEGATIVE) if inner is not None else None
+            size = self.by(negated.inputs[0], arithmetic.ABS) if negated is not None else None
+            if size is None or self._mismatch(size, e):
+                continue
+            if self._is_rectified(second, size.inputs[0]):
+                return apply(special.SOFTPLUS, self.current(size.inputs[0]))
+            less = self.by(second, arithmetic.SUBTRACT)
+            if less is not None and self._is_rectified(less.inputs[0], size.inputs[0]):
+                return apply(special.SOFTPLUS, self.current(size.inputs[0])) - self.current(less.inputs[1])
         return None
+
+    def _is_rectified(self, operand: Operand, of: Operand) -> bool:
+        """Whether an operand is max(of, 0)."""
+        maximum = self.by(operand, arithmetic.MAXIMUM)
+        if maximum is None:
+            return False
+        return any(
+            self._number(a) == 0 and self.now(b) == self.now(of) for a, b in (maximum.inputs, maximum.inputs[::-1])
+        )
 
     def _softmax(self, e: Equation):
         """exp(S) / sum(exp(S))."""
@@ -172,7 +199,14 @@ class _Recognition(Builder):
             return None
         negated = self.by(exp.inputs[0], arithmetic.NEGATIVE)
         logit = negated.inputs[0] if negated is not None else None
-        return self._make_sigmoid(self.current(logit) if logit is not None else -self.current(exp.inputs[0]))
+        A = self._make_sigmoid(self.current(logit) if logit is not None else -self.current(exp.inputs[0]))
+        if self._unmoved_in_value(e):
+            self.graph.same[A.number] = e.output  # right at every logit as the user spelled it: computed once
+        return A
+
+    def _unmoved_in_value(self, e: Equation) -> bool:
+        """Whether every operand that has moved has the value that it had."""
+        return all(self.moved[i] in self.graph.same for i in e.inputs if type(i) is int and i in self.moved)
 
     def _sigmoid_of_exp(self, e: Equation, exp: Equation | None):
         """exp(Z) / (1 + exp(Z))."""

@@ -54,7 +54,9 @@ def shuffled_batches(n: int, batch_size: int, seed: int, epoch: int, shuffle: bo
         yield order[start : start + batch_size]
 
 
-def split_rows(n: int, fraction: float, seed: int, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def split_rows(
+    n: int, fraction: float, seed: int, classes: np.ndarray | None = None, *, shuffle: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers for training and for validation, both ascending.
 
     Parameters
@@ -65,6 +67,8 @@ def split_rows(n: int, fraction: float, seed: int, classes: np.ndarray | None = 
         Part of the rows to hold out, from 0 (none) to below 1.
     seed : int
         The same seed gives the same split.
+    shuffle : bool, default True
+        Hold out rows drawn at random; False holds out the last ones, whose order may mean something.
     classes : ndarray of int, shape (n,), optional
         Class of each row: each class is then split by itself (stratified), and keeps at least one row in training.
 
@@ -81,6 +85,9 @@ def split_rows(n: int, fraction: float, seed: int, classes: np.ndarray | None = 
     """
     if not 0 <= fraction < 1:
         raise ArgumentError(f"validation is {fraction}: the part of the rows to hold out, from 0 to below 1")
+    if not shuffle:
+        kept = n - _share(n, fraction) if fraction else n
+        return np.arange(kept), np.arange(kept, n)
     groups = [np.arange(n)] if classes is None else [np.flatnonzero(classes == c) for c in np.unique(classes)]
     random = generator(seed, SPLIT_STREAM)
     chosen = [random.permutation(rows)[: _share(len(rows), fraction)] for rows in groups]

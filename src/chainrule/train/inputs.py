@@ -77,6 +77,11 @@ def _as_the_loss_takes_them(network: Any, loss: Loss, X: np.ndarray, y: np.ndarr
         raise ShapeError(f"the network takes {n_in} inputs, but X has shape {X.shape}: {features} for each sample")
     outputs = network(X.take([0], axis=axis))
     outputs = outputs.repeat(y.shape[axis], axis=axis)
+    if y.ndim == 1 and outputs.ndim == 2 and outputs.shape[1 + axis] == 1:
+        raise ShapeError(
+            f"the targets have shape {y.shape}, the outputs {outputs.shape}: outputs - y would pair every output with "
+            "every target without a word; give y[:, None]" + (" (y[None, :] in columns)" if axis else "")
+        )
     value = loss(outputs, y)
     if np.shape(value) != ():
         raise ShapeError(

@@ -162,7 +162,8 @@ def fit(
     if isinstance(validation, (tuple, list)):
         held_out = as_training_data(network, loss, *validation, axis, names=("validation X", "validation y"))
     elif validation:
-        rows, others = split_rows(X.shape[axis], validation, seed, y if y.dtype.kind in "iu" and y.ndim == 1 else None)
+        classes = y if y.dtype.kind in "iu" and y.ndim == 1 else None
+        rows, others = split_rows(X.shape[axis], validation, seed, classes, shuffle=shuffle)
         held_out = X.take(others, axis=axis), y.take(others, axis=axis)
         X, y = X.take(rows, axis=axis), y.take(rows, axis=axis)
 
