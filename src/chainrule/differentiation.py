@@ -88,7 +88,9 @@ def trace_call(
             raise DtypeError(f"{call.names[argument]} holds no array or number: there is nothing to differentiate by")
         leaves = []
         for position, leaf in enumerate(group):
-            if place is not None:
+            if type(leaf) is np.ndarray and leaf.dtype.kind == "f":
+                pass
+            elif place is not None:
                 leaf = as_float_leaf(leaf, functools.partial(call.path, argument, position))
             elif not is_floating(leaf):
                 leaves.append(leaf)
@@ -130,6 +132,8 @@ def nested_in(call: Call) -> tuple[Any, Any]:
 
 def output_operand(traced: Traced, value: Any) -> Operand:
     """The variable that an output of the function is, or the literal or constant that it is."""
+    if isinstance(value, Tracer) and value.trace is traced.trace:
+        return value.number
     traced.trace.alive = True
     try:
         return traced.trace.operand(value)
@@ -290,11 +294,11 @@ def cut(joint: Graph, known: set[int], seeds: list[int]) -> Graph:
 
 def owned(arrays: list[Any], borrowed: list[Any]) -> list[Any]:
     """Results that share no memory with each other or with the arrays they were computed from."""
-    seen = {id(value) for value in borrowed}
+    seen = set(map(id, borrowed))
     result = []
     for value in arrays:
         if isinstance(value, np.ndarray):
-            if id(value) in seen or value.base is not None or not value.flags.owndata or not value.flags.writeable:
+            if value.base is not None or id(value) in seen or not value.flags.writeable:
                 value = value.copy()
             seen.add(id(value))
         result.append(value)

@@ -98,12 +98,13 @@ class Trace(QuickRecording):
     # -- values that enter ---------------------------------------------------------------------------------------
     def input(self, value: Any = None, variable: Variable | None = None):
         """A new input: of a value (concrete), or of a variable's shape and dtype (abstract)."""
-        if variable is None:
-            variable = Variable(dims_of(value), dtype_of(value), is_weak(value))
-        if isinstance(value, Recorder):
-            self.quick = False
-        elif type(value) is not np.ndarray:
+        if type(value) is np.ndarray:
+            variable = variable or Variable(value.shape, value.dtype)
+        else:
+            variable = variable or Variable(dims_of(value), dtype_of(value), is_weak(value))
             refuse_other_meanings(value)
+            if isinstance(value, Recorder):
+                self.quick = False
         number = self._number(variable, value)
         self.graph.inputs.append(number)
         return self.tracer_class(self, number, value, variable, False)

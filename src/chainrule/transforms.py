@@ -30,7 +30,7 @@ from chainrule.differentiation import (
     trace_call,
 )
 from chainrule.errors import ArgumentError
-from chainrule.pytree import Recorder, flatten, tree_map, unflatten
+from chainrule.pytree import LEAF, Recorder, flatten, tree_map, unflatten
 
 
 def named_like(function: Callable, wrapper: Callable, prefix: str) -> Callable:
@@ -138,7 +138,7 @@ def _split_aux(result: Any, has_aux: bool, function: Callable) -> tuple[Any, Any
 
 
 def _borrowed(traced: Traced) -> list[Any]:
-    return [leaf for group in traced.call.leaves for leaf in group] + traced.values
+    return [*(leaf for group in traced.call.leaves for leaf in group), *traced.values]
 
 
 def _as_arguments(traced: Traced, leaves: list[Any], as_tuple: bool) -> Any:
@@ -146,6 +146,10 @@ def _as_arguments(traced: Traced, leaves: list[Any], as_tuple: bool) -> Any:
     trees = []
     start = 0
     for argument in traced.chosen:
+        if traced.call.structures[argument] is LEAF:
+            trees.append(leaves[start])
+            start += 1
+            continue
         count = len(traced.call.leaves[argument])
         trees.append(unflatten(traced.call.structures[argument], leaves[start : start + count]))
         start += count
