@@ -36,39 +36,46 @@ class QuickRecording:
         """`record` for two operands while every value is plain, in a third of the time; None where that is not so."""
         if not self.quick:
             return None
-        graph = self.graph
+        graph, own = self.graph, self.tracer_class
         variables = graph.variables
-        inputs: list[Operand] = []
-        values = []
-        for o in (left, right):
-            kind = type(o)
-            if kind is self.tracer_class and o.trace is self and not o.variable.weak:
-                inputs.append(o.number)
-                values.append(o.value)
-            elif kind is float or kind is int:
-                inputs.append(_literal(kind, o) if o else Literal(o))  # type: ignore[arg-type]
-                values.append(o)
-            else:
-                return None
+        a: Operand
+        b: Operand
+        if type(left) is own and left.trace is self and not left.variable.weak:
+            a, x = left.number, left.value
+        elif type(left) is float or type(left) is int:
+            a, x = _literal(type(left), left) if left else Literal(left), left  # type: ignore[arg-type]
+        else:
+            return None
+        if type(right) is own and right.trace is self and not right.variable.weak:
+            b, y = right.number, right.value
+        elif type(right) is float or type(right) is int:
+            b, y = _literal(type(right), right) if right else Literal(right), right  # type: ignore[arg-type]
+        else:
+            return None
         try:
-            value = primitive.forward(*values, *params)
+            value = primitive.forward(x, y, *params)
         except (ValueError, TypeError, ZeroDivisionError):
             return None  # the general way says it with the line
         shape, dtype = value.shape, value.dtype
-        for place in (0, 1):
-            i = inputs[place]
-            if type(i) is int:
-                known = variables[i]
-                if known.dtype is not dtype and primitive.converts_from == 0 and known.dtype != dtype:
-                    inputs[place] = i = self._unexecuted(CONVERT, i, (dtype,), known.shape, dtype)
-                if known.shape != shape and primitive.broadcasts:
-                    inputs[place] = self._unexecuted(BROADCAST_TO, i, (shape,), shape, variables[i].dtype)
+        if type(a) is int and (x.shape != shape or x.dtype is not dtype):
+            a = self._as_numpy_does(primitive, a, shape, dtype)
+        if type(b) is int and (y.shape != shape or y.dtype is not dtype):
+            b = self._as_numpy_does(primitive, b, shape, dtype)
         number = len(variables)
         variable = Variable(shape, dtype)
         variables.append(variable)
         self.values.append(value if self.needed is None or number in self.needed else None)
-        graph.equations.append(Equation(primitive, (inputs[0], inputs[1]), params, number, None, self.step))
-        return self.tracer_class(self, number, value, variable, True)
+        graph.equations.append(Equation(primitive, (a, b), params, number, None, self.step))
+        return own(self, number, value, variable, True)
+
+    def _as_numpy_does(self, primitive: Primitive, operand: int, shape: tuple, dtype: np.dtype) -> int:
+        """The promotion and the broadcast that NumPy does silently, recorded."""
+        known = self.graph.variables[operand]
+        if known.dtype != dtype and primitive.converts_from == 0:
+            operand = self._unexecuted(CONVERT, operand, (dtype,), known.shape, dtype)
+        if known.shape != shape and primitive.broadcasts:
+            operand = self._unexecuted(BROADCAST_TO, operand, (shape,), shape, self.graph.variables[operand].dtype)
+        return operand
 
     def quick_one(self, primitive: Primitive, operand: Any, params: tuple = ()):
         """`quick_pair` for an elementwise function of one operand, or a reduction."""
