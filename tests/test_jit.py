@@ -181,3 +181,31 @@ def test_random_programs_jitted_and_emitted(program):
     want = cr.grad(function, wrt)(*arguments)
     for got, w in zip(cr.jit(cr.grad(function, wrt))(*arguments), want, strict=True):
         np.testing.assert_allclose(got, w, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("wrong", [-1, 3])
+@pytest.mark.parametrize("engine", ["eager", "numpy", "numba"])
+def test_class_numbers_of_per_sample_gradients_are_looked_at(engine, wrong):
+    if engine == "numba":
+        pytest.importorskip("numba")
+
+    def loss(W, X, y):
+        return cr.nn.softmax_cross_entropy(X @ W, y)
+
+    gradient = cr.per_sample_grad(loss, batched=("X", "y"))
+    gradient = gradient if engine == "eager" else cr.jit(gradient, engine=engine)
+    with pytest.raises((ValueError, IndexError), match=r"class numbers count from 0|out of bounds"):
+        gradient(np.ones((4, 3)), np.ones((5, 4)), np.array([0, 1, 2, wrong, 1]))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_a_row_of_eye_counts_from_the_end_as_numpy_does(engine):
+    if engine == "numba":
+        pytest.importorskip("numba")
+
+    def loss(Z, y):
+        return np.sum(np.eye(3)[y] * Z**2)
+
+    Z, y = np.arange(12.0).reshape(4, 3), np.array([0, -1, 2, -3])
+    np.testing.assert_allclose(cr.jit(cr.grad(loss), engine=engine)(Z, y), cr.grad(loss)(Z, y))
+    np.testing.assert_allclose(cr.grad(loss)(Z, y), 2 * np.eye(3)[y] * Z)

@@ -2,7 +2,7 @@
 
 Write a loss in plain NumPy; chainrule traces it to a graph, and from that one graph derives the backward pass
 (`grad`, `vjp`, `jvp`, `hessian`, ...), writes it as source that needs only NumPy (`source`), runs it (`jit`), shows its
-paths (`graph`, `paths`) and trains with it (`nn`, `optim`, `fit`).
+paths (`graph`, `paths`), says what it needs (`memory`) and trains with it (`nn`, `optim`, `fit`).
 
 >>> import numpy as np
 >>> import chainrule as cr
@@ -17,7 +17,9 @@ from chainrule import errors
 
 if TYPE_CHECKING:
     from chainrule import nn, optim
+    from chainrule.checkpointing import checkpoint
     from chainrule.compilation import source
+    from chainrule.footprint import memory
     from chainrule.jitting import jit
     from chainrule.per_sample import per_sample_grad
     from chainrule.primitives.control import stop_gradient
@@ -33,6 +35,8 @@ _HOMES = {
     "optim": "optim",
     "source": "compilation",
     "jit": "jitting",
+    "checkpoint": "checkpointing",
+    "memory": "footprint",
     "per_sample_grad": "per_sample",
     "stop_gradient": "primitives.control",
     **dict.fromkeys(("fit", "load", "save"), "train"),
@@ -41,6 +45,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "checkpoint",
     "errors",
     "fit",
     "grad",
@@ -51,6 +56,7 @@ __all__ = [
     "jit",
     "jvp",
     "load",
+    "memory",
     "nn",
     "optim",
     "paths",

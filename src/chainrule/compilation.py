@@ -15,6 +15,7 @@ import numpy as np
 
 from chainrule.arguments import function_name, parameter_identifiers, parameter_names, take_apart
 from chainrule.captures import Captures
+from chainrule.emit.numba_function import emit_function
 from chainrule.emit.program import helper_names, number_names
 from chainrule.emit.to_numpy import Signature, emit_numpy
 from chainrule.errors import ArgumentError, DtypeError
@@ -49,13 +50,16 @@ class Compiled:
     holds: Callable[[dict[int, int]], bool] | None  # whether the program holds at other sizes, if any was read
     captures: Captures
 
-    def source(self) -> str:
+    def source(self, target: str = "numpy") -> str:
         """The module that `cr.source` shows."""
-        return emit_numpy(
-            self.graph,
-            Signature(
-                self.name, self.parameters, self.constants, self._nested_result, inline=self.inline, reads=self.reads
-            ),
+        if target == "numba":
+            return emit_function(self.graph, self.name, self.parameters, self.constants)
+        return emit_numpy(self.graph, self.signature())
+
+    def signature(self) -> Signature:
+        """How the module's function is called."""
+        return Signature(
+            self.name, self.parameters, self.constants, self._nested_result, inline=self.inline, reads=self.reads
         )
 
     def program(self) -> Callable:
@@ -65,6 +69,15 @@ class Compiled:
             Signature(self.name, self.parameters, self.constants, lambda texts: f"[{', '.join(texts)}]", False, False),
         )
         return load_source(source, self.name)
+
+    def machine_program(self) -> Callable:
+        """The same program as machine code, returning a flat tuple."""
+        from chainrule.native.blas import gemm_address
+        from chainrule.native.cache import load
+
+        function = getattr(load(self.source("numba"), self.name), self.name)
+        addresses = (gemm_address(32), gemm_address(64))
+        return lambda *arguments: function(*arguments, *addresses)
 
     def _nested_result(self, texts: list[str]) -> str:
         if self.result_structure is LEAF:
@@ -203,7 +216,7 @@ def _name_batch(graph: Graph) -> None:
                 return
 
 
-def source(function: Callable, *args: Any, **kwargs: Any) -> str:
+def source(function: Callable, *args: Any, target: str = "numpy", **kwargs: Any) -> str:
     """The function, or a transform of one, as Python source that imports only NumPy.
 
     Parameters
@@ -212,6 +225,8 @@ def source(function: Callable, *args: Any, **kwargs: Any) -> str:
         A function of yours, or what `grad`, `value_and_grad`, `hvp`, `per_sample_grad`, ... made of it.
     *args, **kwargs
         Example arguments: shapes, dtypes and static values are taken from them, the sizes stay general.
+    target : {"numpy", "numba"}
+        What the module is for: "numba" writes the loops that `jit(..., engine="numba")` compiles.
 
     Returns
     -------
@@ -244,5 +259,7 @@ def source(function: Callable, *args: Any, **kwargs: Any) -> str:
         return ((X @ w - y) ** 2).mean()
     <BLANKLINE>
     """
+    if target not in ("numpy", "numba"):
+        raise ArgumentError(f"target={target!r}: choose 'numpy' or 'numba'")
     function = getattr(function, "staged_function", function)
-    return compile_call(function, args, kwargs).source()
+    return compile_call(function, args, kwargs).source(target)

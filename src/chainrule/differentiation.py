@@ -213,6 +213,8 @@ def run_derived(traced: Traced, derive: Callable, seeds: list[Any], stack: int |
             if len(_programs) > CACHE_SIZE:
                 _programs.popitem(last=False)
     traced.residuals = program.residuals
+    if graph.segments:
+        _let_go(traced, program.residuals)
     inputs = [traced.values[n] for n in program.residuals] + seeds
     if traced.trace.needed is not None and any(value is None for value in inputs):
         inputs = _recomputed(traced, program.residuals) + seeds
@@ -220,6 +222,13 @@ def run_derived(traced: Traced, derive: Callable, seeds: list[Any], stack: int |
     if base is not None or any(isinstance(value, Recorder) for value in inputs):
         return evaluate(program.graph, inputs, top=base)
     return program.run(inputs)
+
+
+def _let_go(traced: Traced, residuals: list[int]) -> None:
+    """Of a trace with checkpoints, keep what the backward pass reads."""
+    kept = {*residuals, *traced.trace.graph.inputs, *traced.trace.graph.constants}
+    traced.values = [value if number in kept else None for number, value in enumerate(traced.values)]
+    traced.trace.needed = kept  # another program computes what it lacks
 
 
 def _counts(constant: Any) -> bool:
@@ -261,6 +270,7 @@ def structural_key(graph: Graph, wrt: list[int], kind: Any) -> Any:
             tuple(graph.outputs),
             tuple(wrt),
             kind,
+            tuple(graph.segments.items()),
         )
         hash(key)
     except TypeError:

@@ -11,6 +11,7 @@ The tree; each class is also the built-in that a caller would expect to catch::
     │   └── ControlFlowError                     `if`, `float()`, `int()` on a value that is not known yet
     ├── LeakedTracerError (RuntimeError)         a traced value used after its trace ended
     ├── GraphError        (RuntimeError)         an invalid graph: a mistake of ours, never of the user
+    ├── CompileError      (RuntimeError)         no machine code could be made of a program
     ├── DataError         (ValueError)           a table that cannot be trained on
     └── FileFormatError   (ValueError)           a weights file that is damaged or foreign
 
@@ -52,6 +53,10 @@ class LeakedTracerError(ChainruleError, RuntimeError):
 
 class GraphError(ChainruleError, RuntimeError):
     """A graph broke its own laws; please report it with the graph's text form."""
+
+
+class CompileError(ChainruleError, RuntimeError):
+    """No machine code could be made of a program; NumPy can still run it."""
 
 
 class DataError(ChainruleError, ValueError):

@@ -70,6 +70,7 @@ def _record(top, primitive, operands, params, output, equation):
     step = equation.step or top.step or Step(FORWARD_VALUE, output.name or "")
     traces = (top,) if top.base is None or top.base is top else (top, top.base)  # operands may all be of the lower one
     before = [trace.step for trace in traces]
+    starts = [len(trace.graph.equations) for trace in traces]
     for trace in traces:
         trace.step = step
     try:
@@ -82,6 +83,10 @@ def _record(top, primitive, operands, params, output, equation):
     finally:
         for trace, outer_step in zip(traces, before, strict=True):
             trace.step = outer_step
+    if equation.recomputed and equation.origin is not None:  # the user's own line, once more
+        for trace, start in zip(traces, starts, strict=True):
+            for made in trace.graph.equations[start:]:
+                made.origin = equation.origin
     if output.name and isinstance(value, Recorder):
         value.variable.name, value.variable.depth = output.name, output.depth  # type: ignore[attr-defined]
     return value

@@ -62,6 +62,7 @@ class Literal:
 
 Operand = int | Literal
 FORWARD_VALUE = "forward value"  # the rule of a step that only repeats the user's own arithmetic
+RECOMPUTE = "recompute"  # the rule of a step that repeats it for the backward pass: `checkpoint`
 
 
 @dataclass(slots=True)
@@ -116,7 +117,12 @@ class Equation:
     @property
     def derived(self) -> bool:
         """Whether a rule made it; the user's own arithmetic, recomputed or not, is not derived."""
-        return self.step is not None and self.step.rule != FORWARD_VALUE
+        return self.step is not None and self.step.rule not in {FORWARD_VALUE, RECOMPUTE}
+
+    @property
+    def recomputed(self) -> bool:
+        """Whether it repeats the user's own arithmetic for the backward pass."""
+        return self.step is not None and self.step.rule == RECOMPUTE
 
 
 @dataclass
@@ -136,6 +142,8 @@ class Graph:
         Captured arrays (closures, globals, literals too large to print).
     scope : SizeScope or None
         The named sizes, when the graph was staged.
+    segments : dict of int to tuple of int
+        The checkpoints that a variable was made in, outermost first; nothing for the others.
     """
 
     variables: list[Variable] = field(default_factory=list)
@@ -146,6 +154,7 @@ class Graph:
     scope: SizeScope | None = None
     output_names: list[str] = field(default_factory=list)
     same: dict[int, int] = field(default_factory=dict)  # a derived variable -> the user's that has its value
+    segments: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def new_variable(self, shape: Shape, dtype: np.dtype, weak: bool = False, name: str | None = None) -> int:
         """Number a new variable."""
@@ -179,6 +188,7 @@ class Graph:
             constants=dict(self.constants),
             output_names=list(self.output_names),
             same=dict(self.same),
+            segments=dict(self.segments),
         )
 
     def reachable(self, targets: Iterable[Operand]) -> list[Equation]:

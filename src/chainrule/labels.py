@@ -83,7 +83,7 @@ class Labels:
     def _one_hot(self, stand_in: StandIn, classes: int, axis: int, dtype: np.dtype) -> Any:
         places, self.trace.places = self.trace.places, False
         try:
-            rows = apply(ONE_HOT, stand_in.tracer, params=(classes, axis, dtype))
+            rows = apply(ONE_HOT, stand_in.tracer, params=(classes, axis, dtype, True))
         finally:
             self.trace.places = places
         rows.variable.name = stand_in.name

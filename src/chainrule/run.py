@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.emit.program import helper_names, number_names
+from chainrule.emit.program import class_labels, helper_names, number_names
 from chainrule.emit.to_numpy import Signature, emit_numpy
 from chainrule.graphs import Graph
+from chainrule.primitives.control import refuse_negative
 from chainrule.spelling import Names
 
 
@@ -51,7 +52,14 @@ def compile_graph(graph: Graph, name: str = "backward") -> Callable[[list[Any]],
         name, {**parameters}, constants, lambda texts: f"[{', '.join(texts)}]", guards=False, comments=False
     )
     function = load_source(emit_numpy(graph, signature), name)
+    labels = [(graph.inputs.index(number), parameters[number]) for number in class_labels(graph)]
     captured = {constants[number]: graph.constants[number] for number in graph.constants}
-    if captured:
+    if not labels:
         return lambda values: function(*values, **captured)
-    return lambda values: function(*values)
+
+    def checked(values: list[Any]) -> list[Any]:
+        for place, label in labels:
+            refuse_negative(label, np.asarray(values[place]))
+        return function(*values, **captured)  # type: ignore[no-any-return]
+
+    return checked

@@ -165,7 +165,7 @@ def _index(operands, params, size) -> Text:
 
 
 def _one_hot(operands, params, size) -> Text:
-    classes, axis, dtype = params
+    classes, axis, dtype, _ = params
     labels = operands[0].code
     eye = f"np.eye({size(classes)}{_dtype_argument(dtype)})"
     if axis == size.ndim:
@@ -256,6 +256,7 @@ SPELLINGS: dict[str, Spelling] = {
     "size": _size,
     "stop_gradient": _stop_gradient,
     "shift": _stop_gradient,
+    "hold": _stop_gradient,
 }
 
 

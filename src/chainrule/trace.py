@@ -23,7 +23,7 @@ from chainrule.frames import ENGINE, place_text, running_code, target_of_running
 from chainrule.graphs import Equation, Graph, Literal, Operand, Origin, Step, Variable
 from chainrule.places import place_of, user_frame
 from chainrule.primitive import Primitive, apply
-from chainrule.primitives.control import STOP_GRADIENT
+from chainrule.primitives.control import HOLD, STOP_GRADIENT
 from chainrule.primitives.indexing import ARRAY, INDEX
 from chainrule.primitives.linear_algebra import TRANSPOSE
 from chainrule.primitives.shaping import BROADCAST_TO, CONVERT, EXPAND_DIMS, RESHAPE, SQUEEZE
@@ -33,7 +33,7 @@ from chainrule.shapes import SizeScope, broadcast_shapes, str_shape
 from chainrule.sizes import Size
 
 _levels = itertools.count()
-VIEWS = frozenset((TRANSPOSE, RESHAPE, EXPAND_DIMS, SQUEEZE, BROADCAST_TO, STOP_GRADIENT, INDEX))
+VIEWS = frozenset((TRANSPOSE, RESHAPE, EXPAND_DIMS, SQUEEZE, BROADCAST_TO, STOP_GRADIENT, HOLD, INDEX))
 _NUMBERS = (int, float, bool, np.generic)
 
 

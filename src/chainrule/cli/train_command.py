@@ -55,6 +55,8 @@ def train(
     lr: float | None = None,
     seed: int = 0,
     validation: float = 0.2,
+    engine: Literal["auto", "numpy", "numba"] = "auto",
+    threads: int | None = None,
     out: Path | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
@@ -99,6 +101,11 @@ def train(
         Decides the split, the first weights and the order of the rows: same seed, same bytes.
     validation
         The part of the rows that is held out to measure with.
+    engine
+        What runs the steps: numpy, or numba, which compiles them to machine code. auto compiles a training that is long
+        enough to gain by it.
+    threads
+        How many threads share a compiled step. By default one for small steps, and the cores for large ones.
     out
         The run folder; it must not exist. By default runs/NAME-001, or the next number that is free.
     json
@@ -145,6 +152,8 @@ def train(
         metric="accuracy" if classify else "r2",
         progress=not quiet,
         prove=begin,
+        engine=engine,
+        threads=threads,
     )
     settings = {
         "source": source, "target": target, "task": table.task, "ignore": _names(ignore), "sizes": sizes,
@@ -154,7 +163,7 @@ def train(
     }  # fmt: skip
     metadata = {
         "task": table.task, "columns": table.columns, "classes": table.classes, "inputs": _listed(inputs),
-        "target": target, "targets": None if targets is None else _listed(targets),
+        "target": target, "targets": None if targets is None else _listed(targets), "engine": result.history.engine,
     }  # fmt: skip
     folder = write_run_folder(result, command=command, name=table.name, out=out, settings=settings, metadata=metadata)
     _report(result, folder, say, json=json, quiet=quiet)
@@ -169,7 +178,8 @@ def _report(result: Fit, folder: Path, say: Any, *, json: bool, quiet: bool) -> 
     assert value is not None
     assert result.proof is not None
     shown = f"{100 * value:.2f} %" if name == "accuracy" else f"{value:.4f}"
-    say(f"held-out {name} {shown}, after {len(result.history)} epochs in {result.history.seconds:.1f} s")
+    engine = "" if result.history.engine == "numpy" else f" ({result.history.engine})"
+    say(f"held-out {name} {shown}, after {len(result.history)} epochs in {result.history.seconds:.1f} s{engine}")
     say(f"wrote {folder}; python {folder / 'train_step.py'} repeats the first step")
     if json:
         outcome = {
@@ -179,6 +189,7 @@ def _report(result: Fit, folder: Path, say: Any, *, json: bool, quiet: bool) -> 
             "train_loss": last.train_loss,
             "epochs": len(result.history),
             "seconds": result.history.seconds,
+            "engine": result.history.engine,
             "proof": dataclasses.asdict(result.proof),
         }
         print(json_text.dumps(outcome))

@@ -124,6 +124,8 @@ def _matmul(primitive, operands, flags, params, size, equation, graph):
         return apply(primitive, a, b)  # a stack and one matrix
     if flags[0] and not flags[1] and ndim_b == 2 and ndim_a == 1:
         return apply(primitive, a, b)  # a stack of vectors is a matrix
+    if flags[1] and not flags[0] and ndim_a == 2 and ndim_b == 1:
+        return apply(primitive, b, np.transpose(a))  # A v for each v: the rows of V A^T
     rows = np.expand_dims(a, a.ndim - 1) if ndim_a == 1 else a
     columns = np.expand_dims(b, b.ndim) if ndim_b == 1 else b
     if flags[1] and ndim_a > 2 and ndim_b == 2:  # one matrix for a stack, now one for each stack
@@ -166,8 +168,8 @@ def _index_add(primitive, operands, flags, params, size, equation, graph):
 
 
 def _one_hot(primitive, operands, flags, params, size, equation, graph):
-    classes, axis, dtype = params
-    return apply(primitive, operands[0], params=(classes, axis + 1, dtype))
+    classes, axis, dtype, wraps = params
+    return apply(primitive, operands[0], params=(classes, axis + 1, dtype, wraps))
 
 
 RULES: dict[Primitive, Callable] = {

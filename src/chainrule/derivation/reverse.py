@@ -7,6 +7,8 @@ smallest counter-example is ``y = x * x``: taken use by use, x collects ``y_bar 
 The selection of an `np.where` travels with the cotangent through elementwise equations, and through those that only
 move, stretch or add: a branch not taken has cotangent 0 there, and 0 times an infinite partial would be NaN, so the
 product is selected again by the same mask.
+
+Inside of a checkpoint, rules read values that are computed again: `replaying.py`.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.derivation.building import Builder, arguments_of, dependents, resolved_params
+from chainrule.derivation.replaying import Replays
 from chainrule.graphs import Graph, Operand, Variable
 from chainrule.primitive import Primitive
 from chainrule.primitives.comparison import WHERE
+from chainrule.primitives.control import HOLD
 from chainrule.primitives.indexing import INDEX
 from chainrule.primitives.linear_algebra import TRANSPOSE
 from chainrule.primitives.reduction import MEAN, SUM
@@ -80,6 +84,7 @@ def derive_vjp(graph: Graph, wrt: Sequence[int], *, seed_one: bool = False) -> B
     varying = dependents(graph, set(wrt))
     depends = dependents(graph, arguments_of(graph))
     collected: dict[int, list[Contribution]] = {}
+    replays = Replays(builder, lambda: [builder.operand(c.value) for waiting in collected.values() for c in waiting])
     seeds: list[int] = []
     builder.step("seed")
     for output in graph.outputs:
@@ -92,10 +97,14 @@ def derive_vjp(graph: Graph, wrt: Sequence[int], *, seed_one: bool = False) -> B
             seeds.append(bar.number)
         if type(output) is int and output in varying:
             collected.setdefault(output, []).append(Contribution(bar))
+    checkpoint: tuple[int, ...] = ()
     for equation in reversed(graph.equations):
         if equation.output in varying and equation.output in collected:
-            total = _collect(builder, equation.output, collected.pop(equation.output))
-            _pull_back(builder, equation, total, varying, depends, collected)
+            if checkpoint != (checkpoint := replays.segment_of(equation)[:1]):
+                _meet_early(builder, collected)
+            total = _collect(builder, equation.output, collected[equation.output])
+            _pull_back(builder, replays, equation, total, varying, depends, collected)
+            del collected[equation.output]
     cotangents: list[Operand] = []
     for number in wrt:
         variable = graph.variables[number]
@@ -106,6 +115,7 @@ def derive_vjp(graph: Graph, wrt: Sequence[int], *, seed_one: bool = False) -> B
             builder.step("no path to the loss", variable.name or "")
             cotangents.append(builder.operand(builder.full(0, variable.shape, variable.dtype)))
     builder.trace.step = None
+    builder.graph.segments = {}  # they have done their work: what is derived is an ordinary graph
     return Backward(builder.graph, seeds, cotangents)
 
 
@@ -118,24 +128,42 @@ def _variable_of(graph: Graph, output: Operand) -> Variable:
 def _collect(builder: Builder, number: int, contributions: list[Contribution]) -> Contribution:
     """The cotangent of a variable: the sum of what its uses sent back."""
     variable = builder.graph.variables[number]
-    total = contributions[0].value
-    mask = contributions[0].mask
-    if len(contributions) > 1:
-        builder.step("sum over paths", variable.name or "", f"used {len(contributions)} times")
-        for contribution in contributions[1:]:
-            total = total + contribution.value
-            mask = mask | contribution.mask if mask is not None and contribution.mask is not None else None
+    total, mask = _summed(builder, number, contributions)
     total = builder.in_dtype(total, variable.dtype)
     if variable.name and hasattr(total, "variable") and total.variable.name is None:
         total.variable.name, total.variable.depth = f"d{variable.name}", variable.depth
     return Contribution(total, mask)
 
 
-def _pull_back(builder, equation, total: Contribution, varying, depends, collected) -> None:
+def _summed(builder: Builder, number: int, contributions: list[Contribution]) -> tuple[Any, Any]:
+    total = contributions[0].value
+    mask = contributions[0].mask
+    if len(contributions) > 1:
+        name = builder.graph.variables[number].name or ""
+        builder.step("sum over paths", name, f"used {len(contributions)} times")
+        for contribution in contributions[1:]:
+            total = total + contribution.value
+            mask = mask | contribution.mask if mask is not None and contribution.mask is not None else None
+    return total, mask
+
+
+def _meet_early(builder: Builder, collected: dict[int, list[Contribution]]) -> None:
+    """Sum up at the border of a checkpoint: contributions that wait for each other would all be kept.
+
+    In a recurrent network every step sends one back to the same weights.
+    """
+    for number, waiting in collected.items():
+        if len(waiting) > 1 and builder.graph.variables[number].shape:
+            total, mask = _summed(builder, number, waiting)
+            collected[number] = [Contribution(builder.trace.record(HOLD, (total,), ((),)), mask)]
+
+
+def _pull_back(builder, replays, equation, total: Contribution, varying, depends, collected) -> None:
     primitive = equation.primitive
     name = builder.graph.variables[equation.output].name or ""
-    operands = tuple(map(builder.value, equation.inputs))
-    y = builder.value(equation.output)
+    segment = replays.segment_of(equation)
+    operands = tuple(replays.read(operand, segment) for operand in equation.inputs)
+    y = replays.read(equation.output, segment)
     params = resolved_params(equation, depends)
     for place, number in enumerate(equation.inputs):
         if type(number) is not int or number not in varying:

@@ -11,14 +11,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from chainrule.emit.letting_go import lets_go
 from chainrule.errors import ShapeError
 from chainrule.graphs import Equation, Graph, Operand, describe
 from chainrule.primitives import control, indexing, linear_algebra, shaping
 from chainrule.shapes import broadcast_shapes, same_dim
 from chainrule.spelling import Names, identifier
 
-ALWAYS_INLINE = frozenset((control.SIZE, linear_algebra.TRANSPOSE, control.STOP_GRADIENT, control.SHIFT))
+ALWAYS_INLINE = frozenset((control.SIZE, linear_algebra.TRANSPOSE, control.STOP_GRADIENT, control.SHIFT, control.HOLD))
+SAME_ENTRIES = frozenset(
+    (shaping.EXPAND_DIMS, shaping.SQUEEZE, shaping.RESHAPE, shaping.BROADCAST_TO, linear_algebra.TRANSPOSE)
+)
 NEVER_INLINE = frozenset((indexing.INDEX_ADD,))
+PLACELESS = frozenset(
+    (*ALWAYS_INLINE, control.FULL, shaping.BROADCAST_TO, shaping.EXPAND_DIMS, shaping.SQUEEZE, shaping.RESHAPE)
+)
 
 
 @dataclass
@@ -32,12 +39,16 @@ class Program:
         Those that are written, implicit broadcasts and conversions taken out of their operands.
     names : dict of int to str
         The identifier of each input, constant and statement; variables without one are inlined.
+    lets_go : bool
+        Whether arrays are deleted after their last use; then results are statements, too, lest what they are made of
+        lives until the return.
     """
 
     graph: Graph
     equations: list[Equation]
     names: dict[int, str] = field(default_factory=dict)
     uses: dict[int, int] = field(default_factory=dict)
+    lets_go: bool = False
 
 
 def prepare(graph: Graph, parameters: dict[int, str], constants: dict[int, str]) -> Program:
@@ -46,7 +57,7 @@ def prepare(graph: Graph, parameters: dict[int, str], constants: dict[int, str])
     needed = graph.copy()
     needed.equations = equations
     equations = _gradients_early(needed.reachable(graph.outputs), graph)
-    program = Program(graph, equations, {**parameters, **constants})
+    program = Program(graph, equations, {**parameters, **constants}, lets_go=lets_go(graph))
     for equation in equations:
         for operand in equation.inputs:
             if type(operand) is int:
@@ -59,12 +70,15 @@ def prepare(graph: Graph, parameters: dict[int, str], constants: dict[int, str])
 
 
 def class_labels(graph: Graph) -> list[int]:
-    """The inputs that a loss of `cr.nn` takes as class numbers: NumPy would count a negative one from the end."""
-    found = {
-        e.inputs[0]
-        for e in graph.equations
-        if e.primitive is control.ONE_HOT and e.origin is not None and e.origin.calls and e.inputs[0] in graph.inputs
-    }
+    """The inputs that are class numbers, none of which may be negative: NumPy would count it from the end."""
+    made = graph.producers()
+    found = set()
+    for equation in graph.equations:
+        if equation.primitive is control.ONE_HOT and not equation.params[3]:
+            labels = equation.inputs[0]
+            while type(labels) is int and labels in made and made[labels].primitive in SAME_ENTRIES:
+                labels = made[labels].inputs[0]
+            found.add(labels)
     return [number for number in graph.inputs if number in found]
 
 
@@ -76,7 +90,8 @@ def helper_names(graph: Graph) -> set[str]:
 def number_names(graph: Graph) -> None:
     """A name that is bound again, as in a loop over layers, is numbered: Z1, Z2, ..."""
     inputs = {graph.variables[n].name for n in graph.inputs}
-    taken = {v.name for v in graph.variables if v.name}
+    again = {e.output for e in graph.equations if e.recomputed}  # they bear the names of the originals
+    taken = {v.name for number, v in enumerate(graph.variables) if v.name and number not in again}
     bound: dict[str, list[int]] = {}
     for equation in graph.equations:
         name = graph.variables[equation.output].name
@@ -142,7 +157,7 @@ def _skip(graph: Graph, made: dict[int, Equation], operand: Operand, primitive) 
     while type(operand) is int and operand in made:
         maker = made[operand]
         if not (
-            maker.primitive in (control.STOP_GRADIENT, control.SHIFT)
+            maker.primitive in (control.STOP_GRADIENT, control.SHIFT, control.HOLD)
             or (maker.primitive is shaping.BROADCAST_TO and primitive.broadcasts)
             or (maker.primitive is shaping.CONVERT and primitive.converts_from is not None and _promotes(graph, maker))
         ):
@@ -177,21 +192,78 @@ def _name(program: Program, outputs: list[int]) -> None:
     graph = program.graph
     names = Names([*program.names.values(), *helper_names(graph)])
     wanted = dict(zip(outputs, graph.output_names, strict=False))
+    statements = _statements(program, outputs)
+    ends = _ends(program, outputs, statements) if program.lets_go else {}
+    bearers: dict[str, int] = {}  # which variable has a name at the moment, and where it ends
     counter = 0
-    for equation in program.equations:
+    for place, equation in enumerate(program.equations):
         number = equation.output
-        if number in program.names:
+        if number in program.names or number not in statements:
             continue
         name = graph.variables[number].name or (wanted.get(number) if number in outputs else None)
-        if equation.primitive in ALWAYS_INLINE and not (name and number in outputs):
-            continue
-        if equation.primitive is control.FULL and not graph.variables[number].shape:
-            continue
-        if name:
+        if name and equation.recomputed and bearers.get(identifier(name), len(program.equations)) < place:
+            program.names[number] = identifier(name)  # the original is gone: this is the same value
+        elif name:
             program.names[number] = names.fresh(name)
-        elif program.uses.get(number, 0) > 1 or equation.primitive in NEVER_INLINE:
+        else:
             counter += 1
             while identifier(f"u{counter}") in names.taken:
                 counter += 1
             program.names[number] = names.fresh(f"u{counter}")
+        if ends:
+            bearers[program.names[number]] = ends[number]
     program.uses["next"] = counter  # type: ignore[index]
+
+
+def _is_statement(program: Program, equation: Equation, outputs: list[int]) -> bool:
+    """Whether an equation gets a line and a name; the others are written where they are used."""
+    number = equation.output
+    variable = program.graph.variables[number]
+    named = bool(variable.name or (number in outputs and outputs.index(number) < len(program.graph.output_names)))
+    if equation.primitive in ALWAYS_INLINE and not (named and number in outputs):
+        return False
+    if equation.primitive is control.FULL and not variable.shape:
+        return False
+    if program.lets_go and number in outputs and variable.shape:
+        return True
+    return named or program.uses.get(number, 0) > 1 or equation.primitive in NEVER_INLINE
+
+
+def _statements(program: Program, outputs: list[int]) -> set[int]:
+    """The variables that get a line.
+
+    Where memory is what matters, an expression is written where it is computed, not where it is used much later: what it
+    is made of would live until then.
+    """
+    found = {e.output for e in program.equations if _is_statement(program, e, outputs)}
+    if not program.lets_go:
+        return found
+    consumers: dict[int, list[int]] = {}
+    for equation in program.equations:
+        for operand in equation.inputs:
+            if type(operand) is int:
+                consumers.setdefault(operand, []).append(equation.output)
+    written: dict[int, int | None] = {}  # in whose line a variable is written
+    following: int | None = None  # the line that comes next
+    for equation in reversed(program.equations):
+        number = equation.output
+        users = consumers.get(number, [])
+        line = written.get(users[0]) if len(users) == 1 else None  # a transpose may be used before its turn
+        late = line != following and program.graph.variables[number].shape and equation.primitive not in PLACELESS
+        if number in found or late:
+            found.add(number)
+            line = following = number
+        written[number] = line
+    return found
+
+
+def _ends(program: Program, outputs: list[int], statements: set[int]) -> dict[int, int]:
+    """The place of the last equation that may be written with a variable's name in it."""
+    ends = {equation.output: place for place, equation in enumerate(program.equations)}
+    ends.update(dict.fromkeys(outputs, len(program.equations)))
+    for place, equation in reversed(list(enumerate(program.equations))):
+        written = place if equation.output in statements else ends[equation.output]
+        for operand in equation.inputs:
+            if operand in ends:
+                ends[operand] = max(ends[operand], written)  # type: ignore[index]
+    return ends

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from chainrule.emit.letting_go import with_deletions
 from chainrule.emit.program import Program, class_labels, prepare
 from chainrule.graphs import Equation, Graph, Operand
 from chainrule.primitives import control, indexing, shaping
@@ -82,12 +83,15 @@ class _Writer:
         self.sizes: dict[int, str] = {}  # symbols that have a name of their own, in order of use
         self.size_text = _SizeText(self)
         self.lines: list[str] = []
+        self.statements: list[tuple[int, int]] = []  # the line of each statement, and the variable that it makes
         self.taken = set(self.names.values())
 
     # -- the module ----------------------------------------------------------------------------------------------
     def module(self) -> str:
         self.body()
         returned = self.signature.result([self.returned(o) for o in self.graph.outputs])
+        if self.program.lets_go:
+            self.lines = with_deletions(self.lines, self.arrays, returned)
         guards = self.guards() if self.signature.guards else []
         inline = self.signature.inline
         reads = [f"# a size is read as a plain number in {line}" for line in self.signature.reads]
@@ -164,6 +168,11 @@ class _Writer:
             first.setdefault(resolved, self.names[number])
         return facts, told
 
+    @property
+    def arrays(self) -> list[tuple[int, str]]:
+        """The line where each array gets its name, and the name."""
+        return [(line, self.names[number]) for line, number in self.statements if self.graph.variables[number].shape]
+
     # -- sizes ---------------------------------------------------------------------------------------------------
     def dim(self, dim) -> str:
         if isinstance(dim, SizeExpr):
@@ -230,6 +239,7 @@ class _Writer:
         number = equation.output
         name = self.names[number]
         self.texts[number] = Text(name)
+        self.statements.append((len(self.lines), number))
         comment = self.comment(equation)
         if equation.primitive is indexing.INDEX_ADD:
             for line in self.index_add(name, equation):
@@ -313,6 +323,8 @@ def _symbol(dim) -> int | None:
 
 
 def _section(equation: Equation) -> str:
+    if equation.recomputed:
+        return "computed again"
     if not equation.derived:
         return "forward"
     return "tangents" if equation.step.rule.startswith("jvp") else "backward"  # type: ignore[union-attr]

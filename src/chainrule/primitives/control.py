@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.errors import ArgumentError
+from chainrule.errors import ArgumentError, DataError
 from chainrule.primitive import Primitive, apply, elementwise, general, handles, register
 from chainrule.pytree import Recorder
 
@@ -58,14 +58,34 @@ SHIFT = elementwise(
 )
 
 
-def _one_hot(labels, size, axis, dtype):
+HOLD = elementwise(
+    lambda x, segment: x,
+    (lambda x, y, segment: 1.0,),
+    name="hold",
+    dtype_rule=lambda x, segment: x.dtype,
+    param_names=("segment",),
+    samples=lambda rng: [((rng.standard_normal((3, 4)),), ((0,),))],
+    latex="{0}",
+    doc="A value that a checkpoint begins with again: no rewrite sees through it, so what is made of it stays apart.",
+)
+
+
+def _one_hot(labels, size, axis, dtype, wraps):
     labels = np.asarray(labels)
+    if not wraps:
+        refuse_negative("one_hot", labels)
     rows = np.zeros((*labels.shape, size), dtype=dtype)
     np.put_along_axis(rows, labels[..., None], 1, axis=-1)
     return np.moveaxis(rows, -1, axis) if axis != labels.ndim else rows
 
 
-def _one_hot_shape(labels, size, axis, dtype):
+def refuse_negative(name, labels):
+    """Raise if a class number is below 0: NumPy would count it from the end, without a word."""
+    if labels.size and labels.min() < 0:
+        raise DataError(f"{name}: class numbers count from 0, but one of them is {labels.min()}")
+
+
+def _one_hot_shape(labels, size, axis, dtype, wraps):
     return (*labels.shape[:axis], size, *labels.shape[axis:])
 
 
@@ -75,10 +95,14 @@ ONE_HOT = general(
     (None,),
     lambda tangents, operands, y, params: None,
     _one_hot_shape,
-    dtype_rule=lambda labels, size, axis, dtype: dtype,
-    param_names=("size", "axis", "dtype"),
-    samples=lambda rng: [((np.array([2, 0, 1]),), (3, 1, np.dtype(np.float64)))],
+    dtype_rule=lambda labels, size, axis, dtype, wraps: dtype,
+    param_names=("size", "axis", "dtype", "wraps"),
+    samples=lambda rng: [
+        ((np.array([2, 0, 1]),), (3, 1, np.dtype(np.float64), False)),
+        ((np.array([2, -3, -1]),), (3, 1, np.dtype(np.float64), True)),
+    ],
     latex=r"\operatorname{{onehot}} {0}",
+    doc="`wraps` says whether a negative class number counts from the end, as in `np.eye(k)[y]`; else it is a mistake.",
 )
 
 
@@ -111,7 +135,7 @@ def one_hot(labels, size, axis=-1, dtype=np.float64):
     if labels.dtype.kind not in "iu":
         raise ArgumentError(f"one_hot needs class numbers (integers), not {labels.dtype}")
     place = axis % (labels.ndim + 1)
-    return apply(ONE_HOT, labels, params=(size, place, np.dtype(dtype)))
+    return apply(ONE_HOT, labels, params=(size, place, np.dtype(dtype), False))
 
 
 def constant(name, forward, shape_rule, param_names, latex, sample):
@@ -191,4 +215,4 @@ def _full_like(x, fill_value, dtype=None, order="K", subok=True, shape=None, *, 
     return full_like(x, fill_value, dtype, shape)
 
 
-FAMILY = (STOP_GRADIENT, SHIFT, ONE_HOT, FULL, ARANGE, EYE, SIZE)
+FAMILY = (STOP_GRADIENT, SHIFT, HOLD, ONE_HOT, FULL, ARANGE, EYE, SIZE)

@@ -62,6 +62,8 @@ class _Recognition(Builder):
             for made in self.graph.equations[start:]:
                 self.made[made.output] = made
                 made.origin = equation.origin
+                if equation.output in self.graph.segments:
+                    self.graph.segments[made.output] = self.graph.segments[equation.output]
             if value.variable.name is None:
                 value.variable.name = name
             self.moved[equation.output] = value.number

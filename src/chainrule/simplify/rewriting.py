@@ -43,7 +43,9 @@ class Rewriting(Builder):
     def keep(self, equation: Equation) -> Operand:
         """Append an equation, or find the one that says the same."""
         inputs = self.inputs(equation)
-        key = (equation.primitive, inputs, equation.params)
+        key: tuple = (equation.primitive, inputs, equation.params)
+        if self.graph.segments:  # what belongs to a checkpoint is not kept for what does not
+            key = (*key, self.graph.segments.get(equation.output))
         found = self.known.get(key)
         if found is not None and self.graph.variables[found].weak == self.graph.variables[equation.output].weak:
             self.put(equation.output, found)
@@ -76,15 +78,19 @@ class Rewriting(Builder):
         """
         start = len(self.graph.equations)
         of = equation.step.of if equation.step else ""
-        self.trace.step = None if equation.step is None else Step(f"simplify: {rule}", of, equation.step.rule)
+        derived = equation.step if equation.derived else None
+        self.trace.step = Step(f"simplify: {rule}", of, derived.rule) if derived is not None else equation.step
         value = build()
         if value is None:
             del self.graph.equations[start:]
             return False
         new = self.graph.equations[start:]
         del self.graph.equations[start:]
+        segment = self.graph.segments.get(equation.output)
         for one in new:
             one.origin = equation.origin
+            if segment is not None:
+                self.graph.segments[one.output] = segment
             self.keep(one)
         result = self.now(value if isinstance(value, (int, Literal)) and type(value) is int else self.operand(value))
         self.put(equation.output, result)

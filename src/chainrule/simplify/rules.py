@@ -230,7 +230,7 @@ def scatter_is_one_hot(r: Rewriting, e: Equation):
         return None
     dtype = r.graph.variables[e.output].dtype
     classes = _face(r, shape[1])
-    return scalar * control.one_hot(r.value(labels), classes, dtype=dtype)
+    return scalar * apply(control.ONE_HOT, r.value(labels), params=(classes, 1, dtype, True))
 
 
 def _face(r: Rewriting, dim):

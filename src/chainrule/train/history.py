@@ -50,6 +50,7 @@ class History:
 
     metric: str | None = None
     epochs: list[Epoch] = field(default_factory=list)
+    engine: str = "numpy"  # what ran the steps
 
     def append(self, epoch: Epoch) -> None:
         """Add the next epoch."""
@@ -87,7 +88,7 @@ class History:
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts and numbers, ready for JSON; what is not finite becomes None, as JSON has no word for it."""
         epochs = [{name: _finite(value) for name, value in asdict(epoch).items()} for epoch in self.epochs]
-        return {"metric": self.metric, "epochs": epochs}
+        return {"metric": self.metric, "engine": self.engine, "epochs": epochs}
 
     def __repr__(self) -> str:
         """A table with a line for each epoch; the middle of a long training is left out."""

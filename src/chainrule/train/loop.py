@@ -15,18 +15,22 @@ It never standardises (the command line does, with `train/data.py`) and never ch
 
 from __future__ import annotations
 
+import functools
 import math
+import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import ArgumentError, DtypeError
+from chainrule.footprint import Memory, memory_of_step
 from chainrule.optim import adam
-from chainrule.pytree import flatten, tree_map
-from chainrule.train.data import shuffled_batches, split_rows
+from chainrule.pytree import flatten
+from chainrule.train.data import generator, shuffled_batches, split_rows
+from chainrule.train.engines import CompiledEngine, Engine, begin
 from chainrule.train.history import Epoch, History
 from chainrule.train.inputs import (
     as_training_data,
@@ -36,22 +40,13 @@ from chainrule.train.inputs import (
     sample_axis,
 )
 from chainrule.train.metrics import Metric, measure, metric_named
+from chainrule.train.plan import decide
 from chainrule.train.progress import Progress, progress_for
-from chainrule.train.proof import Proof, prove_step
-from chainrule.train.step import CompiledStep, Loss, Optimizer, build_step
+from chainrule.train.proof import Proof, prove_engine, prove_step
+from chainrule.train.step import CompiledStep, FirstStep, Loss, Optimizer, build_step
+from chainrule.train.team import blas_held
 
 PROOF_ROWS = 8
-
-
-@dataclass(frozen=True)
-class FirstStep:
-    """What went into the first step of a training and what came out, so that it can be run again elsewhere."""
-
-    network: Any
-    state: Any
-    X: np.ndarray
-    y: np.ndarray
-    results: tuple  # (loss, network, state)
 
 
 @dataclass(frozen=True)
@@ -81,6 +76,15 @@ class Fit:
         """The training step that ran, as Python that imports only NumPy."""
         return self.step.source(self.first.network, self.first.state, self.first.X, self.first.y)
 
+    @functools.cached_property
+    def memory(self) -> Memory:
+        """What a training step needs, planned for a whole batch: see `chainrule.memory`."""
+        engine = "numba" if self.history.engine.endswith("numba") else "numpy"
+        first = self.first
+        return memory_of_step(
+            self.step, (first.network, first.state, first.X, first.y), engine, sample_axis(first.network)
+        )
+
     def __repr__(self) -> str:
         return f"Fit after {len(self.history)} epochs\n{self.history!r}"
 
@@ -96,12 +100,14 @@ def fit(
     epochs: int = 20,
     batch_size: int = 32,
     shuffle: bool = True,
-    seed: int = 0,
+    seed: int | None = 0,
     validation: float | tuple[np.ndarray, np.ndarray] = 0.0,
     metric: str | Metric | None = None,
     progress: bool | None = None,
     prove: bool | Callable[[Proof], object] = False,
     on_epoch: Callable[[Epoch], object] | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
 ) -> Fit:
     """Train a network by mini-batches of a compiled step.
 
@@ -125,8 +131,9 @@ def fit(
         Samples in a batch; the last batch of an epoch may be smaller, and is trained too.
     shuffle : bool
         A new order for each epoch, given by (seed, epoch) alone.
-    seed : int
-        Same seed, same bytes: of the same versions on the same CPU.
+    seed : int or None
+        Same seed, same bytes: of the same engine and versions on the same CPU. None draws one, and does not wait for a
+        compiler: the training begins in NumPy and goes on as machine code when that is ready.
     validation : float or (X, y)
         Part of the rows to hold out (stratified if y holds class numbers), or rows of your own.
     metric : "accuracy", "r2" or callable, optional
@@ -138,6 +145,13 @@ def fit(
         the `Proof`, so ``prove=print`` shows it.
     on_epoch : callable, optional
         Given each `Epoch`; training stops early when it returns True.
+    engine : {"auto", "numpy", "numba"}
+        What runs the steps. "numpy": the emitted NumPy program, one call for each batch. "numba": the whole epoch as
+        machine code. "auto" compiles if the training is long enough to gain by it; that is decided before the first
+        step from the number of steps and their arithmetic, never from timing.
+    threads : int, optional
+        How many threads share a step of machine code; by default, one for small steps and the cores for larger ones. The
+        result does not depend on it.
 
     Returns
     -------
@@ -153,6 +167,8 @@ def fit(
     GraphError
         `prove` found a gradient that is wrong.
     """
+    swaps = seed is None
+    seed = secrets.randbits(63) if seed is None else seed
     optimizer = optimizer_of(optimizer, lr)
     require_counts(epochs=epochs, batch_size=batch_size)
     metric_name, metric = metric_named(metric)
@@ -168,6 +184,11 @@ def fit(
         X, y = X.take(rows, axis=axis), y.take(rows, axis=axis)
 
     step = build_step(loss, optimizer)
+    state = optimizer.init(network)
+    first_rows = next(shuffled_batches(X.shape[axis], batch_size, seed, 1, shuffle))
+    first = FirstStep(step, network, state, X.take(first_rows, axis=axis), y.take(first_rows, axis=axis))
+    run = _Run(X.shape[axis], batch_size, shuffle, seed)
+    plan = decide(engine, step.staged(network, state, first.X, first.y), run.steps * epochs, axis, threads)
     proof = None
     if prove:
         rows = next(shuffled_batches(X.shape[axis], PROOF_ROWS, seed, epoch=1))
@@ -175,79 +196,63 @@ def fit(
         if callable(prove):
             prove(proof)
 
-    run = _Run(step, X, y, axis, batch_size, shuffle, seed)
     history = History(metric_name)
-    state = optimizer.init(network)
     # What overflows shows in the loss, and is reported with its epoch and batch: NumPy need not warn as well.
-    with np.errstate(all="ignore"), progress_for(progress, epochs, run.steps) as display:
+    with np.errstate(all="ignore"), progress_for(progress, epochs, run.steps) as display, blas_held(plan.calls_blas):
+        runner = begin(plan, first, X, y, axis, display.say, swaps=swaps)
+        if prove and isinstance(runner, CompiledEngine):
+            prove_engine(runner.for_rows(first.X, first.y), first)
+        given = flatten(network)[0]
         for number in range(1, epochs + 1):
             started = time.perf_counter()
-            train_loss, trained, state = run.epoch(number, network, state, display)
-            _require_sound(network, trained, number)
-            network = trained
+            train_loss = run.epoch(number, runner, display)
+            _require_sound(network, given, runner.parameters(), number)
             validation_loss = validation_metric = None
             if held_out is not None:
-                validation_loss, validation_metric = measure(network, loss, *held_out, metric, axis)
+                validation_loss, validation_metric = measure(runner.network, loss, *held_out, metric, axis)
             seconds = time.perf_counter() - started
             record = Epoch(number, run.steps, train_loss, validation_loss, validation_metric, seconds)
             history.append(record)
+            history.engine = runner.name
             display.epoch(record, metric_name)
             if on_epoch is not None and on_epoch(record):
                 break
-    assert run.first is not None
-    return Fit(network, history, state, proof, step, run.first)
+    if plan.hint and progress is not False:
+        display.say(plan.hint)
+    return Fit(runner.network, history, runner.state, proof, step, first)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Run:
-    """The training rows and how they are walked through; remembers the very first step."""
+    """How the training rows are walked through."""
 
-    step: CompiledStep
-    X: np.ndarray
-    y: np.ndarray
-    axis: int
+    rows: int
     batch_size: int
     shuffle: bool
     seed: int
-    first: FirstStep | None = None
-
-    @property
-    def rows(self) -> int:
-        return int(self.X.shape[self.axis])
 
     @property
     def steps(self) -> int:
         """Steps in an epoch."""
         return -(-self.rows // self.batch_size)
 
-    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The mini-batches of one epoch."""
-        for rows in shuffled_batches(self.rows, self.batch_size, self.seed, epoch, self.shuffle):
-            yield self.X.take(rows, axis=self.axis), self.y.take(rows, axis=self.axis)
-
-    def epoch(self, number: int, network: Any, state: Any, display: Progress) -> tuple[float, Any, Any]:
-        """Train one epoch: its mean loss, the network and the optimizer's state."""
-        total = 0.0
-        for batch, (X, y) in enumerate(self.batches(number), start=1):
-            results = self.step(network, state, X, y)
-            if self.first is None:
-                self.first = _remember(network, state, X, y, results)
-            loss, network, state = results
-            loss = float(loss)
-            if not math.isfinite(loss):
-                raise _diverged(f"the loss is {loss} in epoch {number}, batch {batch} of {self.steps}")
-            total += loss * X.shape[self.axis]
+    def epoch(self, number: int, engine: Engine, display: Progress) -> float:
+        """Train one epoch; its mean loss."""
+        order = generator(self.seed, number).permutation(self.rows) if self.shuffle else np.zeros(0, dtype=np.int64)
+        size, whole = self.batch_size, self.rows // self.batch_size
+        total, batch = 0.0, 0
+        while batch < self.steps:
+            batches, rows = min(engine.piece, whole - batch), size
+            if batch == whole:
+                batches, rows = 1, self.rows % size  # the last, smaller batch is trained, too
+            done = engine.run(order, batch * size, batches, rows)
+            if done.batches < batches:
+                where = f"in epoch {number}, batch {batch + done.batches + 1} of {self.steps}"
+                raise _diverged(f"the loss is {done.loss} {where}")
+            total += done.loss_sum
+            batch += batches
             display.batch(batch)
-        return total / self.rows, network, state
-
-
-def _remember(network: Any, state: Any, X: np.ndarray, y: np.ndarray, results: tuple) -> FirstStep:
-    """Copies, for a step may be compiled to reuse its buffers."""
-    return FirstStep(*(tree_map(_copy, tree) for tree in (network, state, X, y, tuple(results))))
-
-
-def _copy(leaf: Any) -> Any:
-    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
+        return total / self.rows
 
 
 def _diverged(where: str) -> ArgumentError:
@@ -257,17 +262,18 @@ def _diverged(where: str) -> ArgumentError:
     )
 
 
-def _require_sound(before: Any, after: Any, epoch: int) -> None:
+def _require_sound(before: Any, old: list[Any], new: list[Any], epoch: int) -> None:
     """Look at the parameters that an epoch leaves: finite, and of the dtype they had.
 
     A last update that overflows is not seen by any loss. An update that mixes in a stronger dtype turns the network
     into it, at twice the cost and without a word.
     """
-    dtypes, changed = leaf_dtypes(before), leaf_dtypes(after)
-    for (path, dtype), leaf in zip(dtypes.items(), flatten(after)[0], strict=True):
-        if changed[path] != dtype:
+    if all(a.dtype == b.dtype and math.isfinite(np.add.reduce(b, axis=None)) for a, b in zip(old, new, strict=True)):
+        return  # a finite sum has finite terms; one that overflows is looked at closely
+    for (path, dtype), leaf in zip(leaf_dtypes(before).items(), new, strict=True):
+        if leaf.dtype != dtype:
             raise DtypeError(
-                f"training turned {path} from {dtype} into {changed[path]}: the optimizer's update mixes in a stronger "
+                f"training turned {path} from {dtype} into {leaf.dtype}: the optimizer's update mixes in a stronger "
                 "dtype, such as np.float64(0.1). Write 0.1"
             )
         if not np.all(np.isfinite(leaf)):

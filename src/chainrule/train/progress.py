@@ -30,6 +30,9 @@ class Progress:
     def epoch(self, epoch: Epoch, metric: str | None) -> None:
         """An epoch has ended."""
 
+    def say(self, text: str) -> None:
+        """Something that one has to wait for, or would want to know."""
+
     def __enter__(self) -> Self:
         return self
 
@@ -51,6 +54,10 @@ class Lines(Progress):
         """Write the line of this epoch if it is its turn."""
         if epoch.number % self.every == 0 or epoch.number in (1, self.epochs):
             print(f"epoch {epoch.number}/{self.epochs}  {describe(epoch, metric)}", file=self.stream, flush=True)
+
+    def say(self, text: str) -> None:
+        """Write the line."""
+        print(text, file=self.stream, flush=True)
 
 
 class Bar(Progress):
@@ -93,6 +100,10 @@ class Bar(Progress):
         following = min(epoch.number + 1, self.epochs)
         self.bar.update(self.task, epoch=f"{following}/{self.epochs}", losses=describe(epoch, metric, brief=True))
         self.batch(0)
+
+    def say(self, text: str) -> None:
+        """Write the line above the bar."""
+        self.bar.console.print(text, markup=False, highlight=False)
 
     def __enter__(self) -> Self:
         self.bar.start()

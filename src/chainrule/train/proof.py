@@ -27,7 +27,8 @@ from chainrule.checking.differences import (
 )
 from chainrule.errors import GraphError
 from chainrule.pytree import flatten, leaf_paths, tree_map, unflatten
-from chainrule.train.step import CompiledStep, Loss, Optimizer, build_step
+from chainrule.train.engines import CompiledEngine
+from chainrule.train.step import CompiledStep, FirstStep, Loss, Optimizer, build_step
 
 EVERY_ENTRY = 5_000  # parameters up to which each entry is compared; beyond, random directions of each array
 DIRECTIONS = 8
@@ -35,6 +36,7 @@ ASIDE = 0.01
 TOLERANCE = {"complex step": 1e-7, "differences": 1e-4}  # in float64
 ROUNDING = {"float64": 1e-7, "float32": 1e-2, "float16": 1.0}  # of an entry a thousandth of its array's largest
 SAME_PROGRAM = 1e-5
+SAME_MACHINE_CODE = 1e-2
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,34 @@ def prove_step(
         worst = compare(probe(exact, optimizer.init(exact), exact_X, exact_y)[3])
     _require(worst, TOLERANCE[method], method, places, "float64")
     return Proof(method, compared, worst.error, as_run.error, dtype)
+
+
+def prove_engine(engine: CompiledEngine, first: FirstStep) -> None:
+    """Compare one step of machine code with the NumPy program that was proved.
+
+    Parameters
+    ----------
+    engine : CompiledEngine
+        Made for the first batch alone; it is used up.
+    first : FirstStep
+        What goes into that step, and what comes out in NumPy.
+
+    Raises
+    ------
+    GraphError
+        When they differ by more than rounding.
+    """
+    engine.run(np.zeros(0, dtype=np.int64), 0, 1, engine.rows)
+    _, network, state = first.results
+    got, expected = flatten((engine.network, engine.state))[0], flatten((network, state))[0]
+    worst = worst_relative_error(list(map(_float64, got)), list(map(_float64, expected)))
+    dtype = str(flatten(first.network)[0][0].dtype)
+    if worst.error > ROUNDING.get(dtype, SAME_MACHINE_CODE):
+        places = leaf_paths((first.network, first.state), "step")
+        raise GraphError(
+            f"the machine code makes {worst.got!r} of {places[worst.position]}[{', '.join(map(str, worst.index))}], the "
+            f'NumPy program {worst.expected!r} (relative error {worst.error:.1e}); train with engine="numpy"'
+        )
 
 
 def _moved(network: Any) -> Any:

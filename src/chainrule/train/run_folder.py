@@ -31,7 +31,8 @@ import numpy as np
 from chainrule.errors import ArgumentError, UnsupportedError
 from chainrule.pytree import flatten, leaf_paths
 from chainrule.train.files import sync_folder, write_synced
-from chainrule.train.loop import FirstStep, Fit
+from chainrule.train.loop import Fit
+from chainrule.train.step import FirstStep
 from chainrule.train.weights import to_bytes
 
 STEP_FILE, BATCH_FILE = "train_step.py", "first_batch.npz"

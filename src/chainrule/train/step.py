@@ -8,9 +8,14 @@ It never loops over data: that is `loop.py`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+import numpy as np
+
+from chainrule.compilation import Compiled
 from chainrule.jitting import jit
 from chainrule.transforms import value_and_grad
 
@@ -35,6 +40,25 @@ class CompiledStep(Protocol):
 
     def source(self, network: Any, state: Any, X: Any, y: Any) -> str:
         """The text of the program that runs for such arguments."""
+
+    def staged(self, network: Any, state: Any, X: Any, y: Any) -> Compiled:
+        """The staged program for such arguments."""
+
+
+@dataclass(frozen=True)
+class FirstStep:
+    """What went into the first step of a training, so that it can be run again here and elsewhere."""
+
+    step: CompiledStep
+    network: Any
+    state: Any
+    X: np.ndarray
+    y: np.ndarray
+
+    @functools.cached_property
+    def results(self) -> tuple:
+        """What the NumPy program makes of it: (loss, network, state)."""
+        return self.step(self.network, self.state, self.X, self.y)
 
 
 def build_step(loss: Loss, optimizer: Optimizer, with_gradients: bool = False) -> CompiledStep:
