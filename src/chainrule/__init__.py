@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 from chainrule import errors
 
 if TYPE_CHECKING:
-    from chainrule import nn, optim
+    from chainrule import nn, optim, testing
     from chainrule.checkpointing import checkpoint
     from chainrule.compilation import source
+    from chainrule.diagnosing import check_backward, check_formula
     from chainrule.footprint import memory
     from chainrule.jitting import jit
     from chainrule.per_sample import per_sample_grad
     from chainrule.primitives.control import stop_gradient
+    from chainrule.proving import check
     from chainrule.train import fit, load, save
     from chainrule.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
     from chainrule.views import graph, paths
@@ -33,6 +35,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "nn": "nn",
     "optim": "optim",
+    "testing": "testing",
+    "check": "proving",
+    **dict.fromkeys(("check_backward", "check_formula"), "diagnosing"),
     "source": "compilation",
     "jit": "jitting",
     "checkpoint": "checkpointing",
@@ -45,6 +50,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "check",
+    "check_backward",
+    "check_formula",
     "checkpoint",
     "errors",
     "fit",
@@ -64,6 +72,7 @@ __all__ = [
     "save",
     "source",
     "stop_gradient",
+    "testing",
     "value_and_grad",
     "vjp",
 ]

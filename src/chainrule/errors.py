@@ -7,6 +7,7 @@ The tree; each class is also the built-in that a caller would expect to catch::
     │   └── GuardError                           a staged program called with sizes it was not made for
     ├── DtypeError        (TypeError)            integers, booleans, objects where floats are needed
     ├── ArgumentError     (ValueError)           wrt, argnames, options
+    │   └── FormulaError                         a formula given as text that cannot be read or evaluated
     ├── UnsupportedError  (TypeError)            NumPy that cannot be traced, with what to write instead
     │   └── ControlFlowError                     `if`, `float()`, `int()` on a value that is not known yet
     ├── LeakedTracerError (RuntimeError)         a traced value used after its trace ended
@@ -37,6 +38,10 @@ class DtypeError(ChainruleError, TypeError):
 
 class ArgumentError(ChainruleError, ValueError):
     """An argument of a chainrule function names something that is not there."""
+
+
+class FormulaError(ArgumentError):
+    """A formula given as text cannot be read or evaluated; the message points at the place."""
 
 
 class UnsupportedError(ChainruleError, TypeError):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-POSTS = sorted((ROOT / "examples" / "posts").glob("*.py"))
+POSTS = sorted((ROOT / "examples" / "posts").glob("s*.py"))
 GOLDEN = ROOT / "tests" / "golden_numbers"
 
 
