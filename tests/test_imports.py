@@ -34,6 +34,7 @@ FLOORS = [
         "jitting",
         "per_sample",
         "proving",
+        "questioning",
         "testing",
         "transforms",
         "views",

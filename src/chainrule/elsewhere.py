@@ -119,9 +119,18 @@ def moved(function: Callable, args: tuple, kwargs: dict, wrt: Sequence[int], bat
     return tuple(positional), keywords, size
 
 
+def looks_like_labels(array: np.ndarray) -> bool:
+    """Whether an array holds zeros and ones, or shares that sum to 1 along an axis: formulas count on that."""
+    if not array.size or not array.any():
+        return False
+    if np.all((array == 0) | (array == 1)):
+        return True
+    return array.ndim == 2 and bool(np.all(array >= 0)) and any(np.allclose(array.sum(axis=axis), 1) for axis in (0, 1))
+
+
 def _moved(leaf: Any, random: np.random.Generator) -> Any:
     array = np.asarray(leaf)
-    if array.dtype.kind != "f":
+    if array.dtype.kind != "f" or looks_like_labels(array):
         return leaf
     factor = 1 + random.uniform(-0.3, 0.3, array.shape)
     found = array * factor + (random.normal(0, 0.1, array.shape) if not array.any() else 0.0)

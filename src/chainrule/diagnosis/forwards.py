@@ -97,7 +97,11 @@ def _changed(scene: Scene, i: int) -> Iterator[tuple]:
             for constant in dict.fromkeys(others):
                 if constant != c:
                     changed = (*operands[:place], constant, *operands[place + 1 :])
-                    yield f"with {constant:g} where it is {c:g}", primitive.forward(*changed, *params), (place, constant)
+                    yield (
+                        f"with {constant:g} where it is {c:g}",
+                        primitive.forward(*changed, *params),
+                        (place, constant),
+                    )
 
 
 def _with_literal(scene: Scene, i: int, place: int, literal: float) -> tuple:

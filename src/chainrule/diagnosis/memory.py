@@ -38,11 +38,13 @@ def remembered(
     right = np.concatenate([np.ravel(a) for a in truth])
     if not len(first) == len(second) == len(third) == len(right):
         return None
-    table = np.stack([first, right], axis=1)
-    (beta, c), *_ = np.linalg.lstsq(table, second, rcond=None)
-    again = beta * second + c * right
-    scale = float(np.max(np.abs(third), initial=0.0))
-    fits = np.max(np.abs(table @ (beta, c) - second)) <= 1e-7 * scale and np.max(np.abs(again - third)) <= 1e-7 * scale
+    before, after = second - first, third - second  # v_n+1 - v_n shrinks by beta at each call
+    norm = float(before @ before)
+    beta = float(before @ after) / norm if norm else 0.0
+    velocity = second - beta * first
+    c = float(velocity @ right) / float(right @ right or 1.0)
+    scale = 1e-7 * float(np.max(np.abs(third), initial=0.0))
+    fits = np.max(np.abs(after - beta * before)) <= scale and np.max(np.abs(velocity - c * right)) <= scale
     if not fits or not 0 < beta < 1:
         return None
     return Finding(
