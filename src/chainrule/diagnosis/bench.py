@@ -147,7 +147,8 @@ class Bench:
             yield from _plain(mutation, k, counts)
         elif not np.isclose(k, 1, rtol=1e-9, atol=0):
             factors = list(counts.names(k))
-            if mutation.scaled == "any" and not any(f.word.startswith("factor") for f in factors):
+            named = any(f.word.startswith("factor") or f.word == "sign" for f in factors)
+            if mutation.scaled == "any" and not named:
                 factors.append(any_factor(k))
             for place, factor in enumerate(factors):
                 made = mutation.times(factor)

@@ -110,7 +110,7 @@ class Counts:
                 text = f"divided by {second} instead of by {first}"
                 yield one / other, Factor(0, "missing_mean+extra_mean", text, plain=False)
         for constant in self.constants:
-            for value in (constant, 1 / constant if constant else math.nan):
+            for value in (constant, 1 / constant if constant else math.nan) if constant != 1 else ():
                 yield value, Factor(value, f"factor:{_short(value)}", f"{_short(value)} times the truth")
 
     def _counts(self) -> Iterator[tuple[int, str]]:

@@ -60,6 +60,18 @@ def of_flat_targets(scene: Scene) -> Proposals:
     """Targets of one axis against outputs of two: every output meets every target."""
     for number, y, labels in _outputs(scene):
         a, shape = scene.sheet.values[number], scene.sheet.shape(number)
+        if len(shape) == 1 and shape[0] > 1:
+            scale = _row_scale(scene.exact.cotangents[number], a - y)
+            if scale is not None and np.size(scale) == 1:
+                yield _instead(
+                    scene,
+                    number,
+                    float(np.squeeze(scale)) * (a - y.mean()),
+                    f"made of a table of every output minus every target, as {labels} of shape ({shape[0]}, 1) gives, summed or "
+                    "averaged over one of its axes",
+                    "keepdims_broadcast",
+                    rank=2,
+                )
         if len(shape) != 2 or 1 not in shape or max(shape) == 1:
             continue
         along = shape.index(max(shape))
@@ -267,8 +279,10 @@ def _outputs(scene: Scene) -> Iterator[tuple[int, Any, str]]:
 
 def _may_be_labels(scene: Scene, number: int) -> bool:
     """Whether an array that nothing is learned in was given to the function, or is made of zeros and ones."""
-    value = scene.sheet.values[number]
-    given = number in scene.sheet.graph.inputs or any(np.array_equal(value, other) for other in scene.inputs.values())
+    value = np.asarray(scene.sheet.values[number])
+    if value.dtype.kind in "iu":
+        return False  # class numbers: of_losses meets them as one-hot rows
+    given = number in scene.sheet.graph.inputs or number in scene.sheet.maker or any(np.array_equal(value, other) for other in scene.inputs.values())
     return given or bool(np.ndim(value) == 2 and set(np.unique(value)) == {0.0, 1.0})
 
 
