@@ -46,7 +46,15 @@ def test_what_cannot_be_judged_does_not_pass():
 
 
 def test_a_backward_pass_by_hand_is_judged_instead():
-    pytest.importorskip("chainrule.diagnosing")
     cr.testing.assert_gradients(loss, W, X, wrt="w", backward=backward)
     with pytest.raises(AssertionError):
         cr.testing.assert_gradients(loss, W, X, wrt="w", backward=lambda w, x: 2 * backward(w, x))
+
+
+def test_the_message_of_a_wrong_backward_pass_holds_the_word_of_the_cause():
+    def without_the_mean(w, x):
+        A = np.tanh(x @ w)
+        return x.T @ (2 * A * (1 - A**2))
+
+    with pytest.raises(AssertionError, match="missing_mean"):
+        cr.testing.assert_gradients(loss, W, X, wrt="w", backward=without_the_mean)

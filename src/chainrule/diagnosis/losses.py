@@ -282,7 +282,11 @@ def _may_be_labels(scene: Scene, number: int) -> bool:
     value = np.asarray(scene.sheet.values[number])
     if value.dtype.kind in "iu":
         return False  # class numbers: of_losses meets them as one-hot rows
-    given = number in scene.sheet.graph.inputs or number in scene.sheet.maker or any(np.array_equal(value, other) for other in scene.inputs.values())
+    given = (
+        number in scene.sheet.graph.inputs
+        or number in scene.sheet.maker
+        or any(np.array_equal(value, other) for other in scene.inputs.values())
+    )
     return given or bool(np.ndim(value) == 2 and set(np.unique(value)) == {0.0, 1.0})
 
 
