@@ -75,6 +75,8 @@ def _of_function(scene: Scene, link: Link) -> Proposals:
             yield _with_slope(link, found, "off_by_one_layer", says, rank=rank, also=("wrong_index",))
     for label, at in ((below, z), (above, a)):
         for other, found in derivatives(at):
+            if other == "identity":
+                continue  # that is a missing derivative
             yield _with_slope(
                 link,
                 found,
