@@ -181,14 +181,15 @@ class Scene:
     def bar_name(self, number: int) -> str:
         """What its cotangent is called: dW1, or d(...) of an expression."""
         name = self.name(number)
-        return f"d{name}" if name.isidentifier() else f"d[{name.strip('()')}]"
+        return f"d{name}" if name.isidentifier() else f"d[{name[1:-1] if _is_bracketed(name) else name}]"
 
     def shown(self, number: int) -> int:
         """The first number that a person has a name for, of those that a cotangent flows into; itself if it has one."""
         if self.is_users(number) or number in self.sheet.graph.inputs:
             return number
         for other in self.sheet.order:
-            if other != number and self.sheet.reaches(number, other) and self.is_users(other):
+            made = other in self.sheet.maker
+            if made and other != number and self.sheet.reaches(number, other) and self.is_users(other):
                 return other
         return number
 
@@ -213,6 +214,16 @@ class Scene:
                 continue
             if candidate.dtype.kind == "f" and not np.array_equal(candidate, value):
                 yield self.name(other), candidate, other
+
+
+def _is_bracketed(name: str) -> bool:
+    """Whether the first bracket closes at the end."""
+    depth = 0
+    for place, letter in enumerate(name):
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0:
+            return place == len(name) - 1 and place > 0
+    return False
 
 
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**"}
