@@ -78,6 +78,14 @@ def test_signals_of_each_sample_are_another_convention_not_a_mistake():
     assert "6 times" in report.notes[0]
 
 
+def test_a_derivative_that_is_half_remembered_is_named():
+    A1, dZ2, dA1, _ = passes(*ARGS)
+    dZ1 = dA1 * (1 - A1)
+    report = cr.check_backward(loss, (X.T @ dZ1, dZ1.sum(axis=0), A1.T @ dZ2, dZ2.sum(axis=0)), *ARGS, wrt=WRT)
+    assert report.verdict == "wrong_activation"
+    assert "without the square" in report.findings[0].says
+
+
 def test_gibberish_is_not_explained():
     noise = tuple(np.random.default_rng(1).normal(size=np.shape(a)) for a in ARGS[2:])
     report = cr.check_backward(loss, noise, *ARGS, wrt=WRT)

@@ -96,6 +96,16 @@ LIBRARY = (
 )
 
 
+SLIPS: dict[str, tuple[tuple[str, Function], ...]] = {  # derivatives by value, half remembered
+    "tanh": (("1 - a, without the square", lambda a: 1 - a), ("1 + a**2", lambda a: 1 + a * a)),
+    "sigmoid": (
+        ("a alone", lambda a: a),
+        ("1 - a alone", lambda a: 1 - a),
+        ("a * (1 + a)", lambda a: a * (1 + a)),
+    ),
+}
+
+
 def softmax(z: Any, axis: int) -> Any:
     """exp(z) over its sum along an axis."""
     shifted = np.exp(z - np.max(z, axis=axis, keepdims=True))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.diagnosis.activations import LIBRARY, derivatives
+from chainrule.diagnosis.activations import LIBRARY, SLIPS, derivatives
 from chainrule.diagnosis.links import Link
 from chainrule.diagnosis.mutation import Mutation, Proposals, Scene
 from chainrule.diagnosis.sheet import Override, Run
@@ -59,6 +59,15 @@ def _of_function(scene: Scene, link: Link) -> Proposals:
                 rank=1,
                 kind=f"f'(z) {name}",
             )
+    for text, slip in SLIPS.get(name, ()):
+        yield _with_slope(
+            link,
+            slip(a),
+            "wrong_activation",
+            f"the derivative of the {name} in {above} is taken as {text}",
+            rank=2,
+            kind=f"{name} as {text}",
+        )
     for other, at, number in scene.like(link.below):
         if number == link.above:
             continue
