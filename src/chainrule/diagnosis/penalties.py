@@ -13,8 +13,6 @@ import numpy as np
 from chainrule.diagnosis.mutation import Mutation, Proposals, Scene
 from chainrule.diagnosis.sheet import Override, Run, Use
 
-WORDS = {"square": "half the square", "absolute value": "the absolute value"}
-
 
 def of_penalties(scene: Scene) -> Proposals:
     """A penalty of the loss that is missing or has another factor; one that the loss does not have."""

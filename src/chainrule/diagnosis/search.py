@@ -15,7 +15,6 @@ import numpy as np
 
 from chainrule.diagnosis.bench import Bench, Effect
 from chainrule.diagnosis.comparing import Target
-from chainrule.diagnosis.factors import Factor
 from chainrule.diagnosis.mutation import Mutation
 
 AT_MOST = 12  # mistakes in one backward pass
@@ -217,6 +216,3 @@ def _together(first: Mutation, second: Mutation) -> Mutation:
         factor=1.0,
         rank=first.rank + second.rank,
     )
-
-
-__all__ = ["Cause", "Factor", "find_causes"]
