@@ -31,18 +31,22 @@ class Pieces:
         return self.order(count)[number] if number < count else number
 
 
-def check_steps(network, loss, X, y, optimizer, *, axis=0, tail=0, shuffle=True, divided=False, tiled=False, rtol=None):
+def check_steps(
+    network, loss, X, y, optimizer, *, axis=0, tail=0, shuffle=True, divided=False, small=False, tiled=False, rtol=None
+):
     """The emitted epoch's parameters, state and losses against as many calls of the NumPy step."""
     rows, batches = 4, 3
     step, state = build_step(loss, optimizer), optimizer.init(network)
     compiled = step.staged(network, state, X.take(range(rows), axis), y.take(range(rows), axis))
-    epoch = emit_epoch(compiled.graph, compiled.parameters, compiled.constants, axis, divided=divided, tiled=tiled)
+    epoch = emit_epoch(
+        compiled.graph, compiled.parameters, compiled.constants, axis, divided=divided, small=small, tiled=tiled
+    )
     leaves = flatten((network, state))[0]
     rtol = rtol or (5e-5 if any(leaf.dtype == np.float32 for leaf in leaves if hasattr(leaf, "dtype")) else 1e-10)
     order = np.random.default_rng(1).permutation(rows * batches + tail) if shuffle else np.zeros(0, np.int64)
     numbers = [compiled.graph.inputs.index(n) for n in epoch.numbers]
     counts, found = {}, []
-    for hand_out in ORDERS.values() if divided else [None]:
+    for hand_out in ORDERS.values() if divided and not small else [None]:
         mine, theirs = [strict(leaf) for leaf in leaves], (network, state)
         data = [strict(X), strict(y), strict(order) if shuffle else order]
         constants = [strict(value) for value in compiled.constant_values.values()]
@@ -60,7 +64,7 @@ def check_steps(network, loss, X, y, optimizer, *, axis=0, tail=0, shuffle=True,
                 unwritten([size if d is None else d for d in shape], kind) for _, _, shape, kind in epoch.shared or ()
             ]
             if divided:
-                memory += [unwritten([epoch.results], np.float64), unwritten([1], np.int64), 1, 0, 0]
+                memory += [unwritten([epoch.results], np.float64), unwritten([1], np.int64), 0, 1, 0, 0]
             with np.errstate(all="ignore"):
                 total, done, last, *after = function(
                     *data, first, count, size, *mine, *constants, *memory, np.float32, np.float64

@@ -14,7 +14,7 @@ import pytest
 import chainrule as cr
 import epoch_support
 from chainrule import nn, optim
-from chainrule.emit import numba_epoch, numba_sections, sections
+from chainrule.emit import numba_sections, sections
 from chainrule.emit.numba_epoch import emit_epoch
 from chainrule.errors import UnsupportedError
 from chainrule.pytree import flatten
@@ -41,11 +41,10 @@ def labels(kind, count, k):
 
 @pytest.fixture
 def small_pieces(monkeypatch):
-    for module in (numba_epoch, numba_sections):
-        monkeypatch.setattr(module, "CHUNK", 3)
-        monkeypatch.setattr(module, "SMALL_CHUNK", 2)
-    monkeypatch.setattr(sections, "PART_FLOPS", 50)
-    monkeypatch.setattr(sections, "PART_ROWS", 16)
+    for name, size in (("CHUNK", 3), ("SMALL_CHUNK", 2), ("SMALLEST_CHUNK", 1)):
+        monkeypatch.setattr(numba_sections, name, size)
+    for name, size in (("PART_FLOPS", 50), ("PART_ROWS", 16), ("SMALL_PART_FLOPS", 50)):
+        monkeypatch.setattr(sections, name, size)
 
 
 def mlp_steps(layout, loss_name, sizes, activation, optimizer, dtype="float64", tail=0, **how):
@@ -94,6 +93,14 @@ def test_activations(activation):
 @pytest.mark.usefixtures("small_pieces")
 def test_a_divided_step_whoever_runs_a_piece(tiled, loss, optimizer, tail, sizes):
     mlp_steps("row", loss, sizes, "relu", optimizer, tail=tail, divided=True, tiled=tiled)
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.usefixtures("small_pieces")
+def test_a_small_divided_step(tiled, optimizer, sizes):
+    mlp_steps("row", "softmax_cross_entropy", sizes, "relu", optimizer, tail=3, divided=True, small=True, tiled=tiled)
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)

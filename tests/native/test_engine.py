@@ -79,8 +79,11 @@ def test_the_hint_comes_only_where_auto_would_have_compiled():
     assert hint_without_numba(numba_available=True, **LARGE) is None
 
 
-def test_small_steps_run_on_one_thread_and_large_ones_on_up_to_eight():
-    assert threads_for(None, 4.9e6, 4) == 1
+def test_the_smallest_steps_run_on_one_thread_small_ones_on_two_and_large_ones_on_up_to_eight():
+    assert threads_for(None, 3.9e5, 4) == 1
+    assert threads_for(None, 4e5, 4) == 2
+    assert threads_for(None, 4e5, 1) == 1
+    assert threads_for(None, 4.9e6, 4) == 2
     assert threads_for(None, 5e6, 4) == 4
     assert threads_for(None, 1e9, 64) == 8
     assert threads_for(None, 1e9, 1) == 1

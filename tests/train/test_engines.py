@@ -82,10 +82,13 @@ def test_a_loss_of_ones_own_with_weight_decay_and_a_captured_array():
     assert_same(*problem(dtype="float64"), FLOAT64, loss=loss)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "batch"), [((40, 96, 64, 10), 128), ((20, 32, 24, 10), 64)], ids=["a large step", "a small step"]
+)
 @pytest.mark.parametrize("optimizer", [optim.sgd(0.1), optim.adam(0.01)])
-def test_a_large_step_has_the_same_bytes_for_any_number_of_threads(optimizer):
-    network, X, y = problem((40, 96, 64, 10), rows=300)
-    options = {"batch_size": 128, "optimizer": optimizer}
+def test_a_divided_step_has_the_same_bytes_for_any_number_of_threads(optimizer, sizes, batch):
+    network, X, y = problem(sizes, rows=300)
+    options = {"batch_size": batch, "optimizer": optimizer}
     _, one = trained("numba", network, X, y, threads=1, **options)
     for threads in (2, 3, 5):
         result, several = trained("numba", network, X, y, threads=threads, **options)
@@ -225,11 +228,11 @@ def test_a_thread_that_fails_does_not_leave_the_others_waiting(monkeypatch):
     work = Team._work
     calls = []
 
-    def failing(self, function, call):
+    def failing(self, function, call, core):
         calls.append(1)
         if len(calls) == 2:
-            return work(self, _fails, call)
-        return work(self, function, call)
+            return work(self, _fails, call, core)
+        return work(self, function, call, core)
 
     monkeypatch.setattr(Team, "_work", failing)
     with pytest.raises(ZeroDivisionError):

@@ -13,7 +13,7 @@ from chainrule.emit.elements import INDENT, Body, numba_type
 from chainrule.emit.loops import Schedule
 from chainrule.emit.lowering import lower
 from chainrule.emit.numba_function import allocation, argument_type, module_head, output_text, owned, safe_names
-from chainrule.emit.numba_sections import CHUNK, SMALL_CHUNK, Threaded
+from chainrule.emit.numba_sections import Threaded
 from chainrule.emit.storage import Storage
 from chainrule.emit.tiled import TiledProducts
 from chainrule.emit.to_numba import NumbaWriter
@@ -79,6 +79,7 @@ def emit_epoch(
     axis: int,
     *,
     divided: bool = False,
+    small: bool = False,
     tiled: bool = False,
 ) -> Epoch:
     """The module of a training step's epoch.
@@ -93,11 +94,13 @@ def emit_epoch(
         The axis of X and y that counts samples: 0 or -1.
     divided : bool
         Whether a step is divided among threads; its results do not depend on their number, but it has its own rounding.
+    small : bool
+        Whether a step that is divided takes some microseconds only: pieces are small, and each thread has its own.
     tiled : bool
         Whether products are kernels made for their sizes instead of calls of BLAS.
     """
     writer = _EpochWriter(graph, parameters, constants, axis, tiled=tiled)
-    return writer.for_threads() if divided else writer.for_one()
+    return writer.for_threads(small=small) if divided else writer.for_one()
 
 
 class _EpochWriter:
@@ -145,27 +148,26 @@ class _EpochWriter:
         writer.write(schedule.top, body)
         lines = [allocation(writer, buffer) for buffer in owned(storage)]
         if writer.tiles is not None:
-            lines += [f"{t} = np.empty(({n}, {m}), np.{kind})" for t, m, n, kind in writer.tiles.copies.values()]
+            lines += writer.tiles.allocations()
         lines += _batch_arrays(self.graph, self.names, self.data, self.axis, self.rows)
         steps = [*_take(self.graph, self.names, self.data, self.axis, self.rows), *body.lines]
         text = self.function(writer, lines, steps, self.ends(writer), [], [])
         return Epoch(text, self.numbers, storage.bytes_at())
 
-    def for_threads(self) -> Epoch:
+    def for_threads(self, *, small: bool) -> Epoch:
         """The function that every thread runs."""
         if self.axis != 0:
             raise UnsupportedError("samples that are columns are not divided")
         schedule = Schedule(self.graph, self.in_place, self.samples)
-        threaded = Threaded(schedule, self.names, self.taken, self.data, self.rows, tiled=self.tiled)
+        threaded = Threaded(schedule, self.names, self.taken, self.data, self.rows, tiled=self.tiled, small=small)
         steps = threaded.batch()
         ends = self.ends(threaded.writer)
         if any("[...]" in line for line in ends):
             raise UnsupportedError("parameters that are not updated in place are not divided")
         shared = threaded.shared_arrays()
-        arguments = [*(name for name, *_ in shared), "numbers", "counters", "threads", "yield_to", "sleep"]
-        kinds = [*(kind for _, kind, *_ in shared), "float64[::1]", "int64[::1]", "int64", "int64", "int64"]
-        lines = [f"chunk = {CHUNK} if {self.rows} > {CHUNK} else {SMALL_CHUNK}", f"chunks = -(-{self.rows} // chunk)"]
-        lines += [allocation(threaded.writer, b).replace(f"({self.rows},", "(chunk,", 1) for b in threaded.own]
+        arguments = [*(name for name, *_ in shared), "numbers", "counters", "me", "threads", "yield_to", "sleep"]
+        kinds = [*(kind for _, kind, *_ in shared), "float64[::1]", "int64[::1]", *["int64"] * 4]
+        lines = [f"chunk = {threaded.chunk()}", f"chunks = -(-{self.rows} // chunk)", *threaded.private_arrays()]
         text = self.function(threaded.writer, lines, steps, ends, arguments, kinds, threaded.functions)
         return Epoch(
             text,

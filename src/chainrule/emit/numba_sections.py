@@ -11,7 +11,7 @@ import re
 
 from chainrule.emit.elements import INDENT, Body, numba_type
 from chainrule.emit.loops import Call, Schedule
-from chainrule.emit.numba_function import argument_type, owned
+from chainrule.emit.numba_function import allocation, argument_type, owned
 from chainrule.emit.scalars import BITS
 from chainrule.emit.sections import Component, Section, components, cut
 from chainrule.emit.storage import Buffer, Storage, variables_of
@@ -21,9 +21,10 @@ from chainrule.errors import UnsupportedError
 
 CHUNK = 128  # samples that are looked at together
 SMALL_CHUNK = 64  # of a batch that would be one chunk otherwise
+SMALLEST_CHUNK = 16  # a small step is worth two threads at most: half of its batch each, not less than a tile's rows
 OWN = (
     "order", "first", "batches", "batch", "start", "total", "gemm32", "gemm64", "threads", "counters", "numbers", "yield_to",
-    "sleep", "piece", "begin", "rows", "chunk", "upper", "lower", "gather_rows", "batch_rows", "next_piece", "meet",
+    "sleep", "me", "piece", "begin", "rows", "chunk", "upper", "lower", "gather_rows", "batch_rows", "next_piece", "meet",
 )  # fmt: skip
 
 
@@ -39,8 +40,10 @@ class Threaded:
         rows: str,
         *,
         tiled: bool,
+        small: bool = False,
     ):
         self.schedule, self.data, self.rows = schedule, data, rows
+        self.small = small
         self.graph = schedule.graph
         self.numbers, self.sections = cut(schedule)
         order = [node for section in self.sections for node in section.nodes]
@@ -88,7 +91,7 @@ class Threaded:
             shape = tuple(dim if isinstance(dim, int) else None for dim in buffer.shape)
             kind = f"{numba_type(buffer.dtype)}[{':, ' * (len(shape) - 1)}::1]"
             found.append((self.writer.names[buffer.owner], kind, shape, buffer.dtype.name))
-        if self.writer.tiles is not None:
+        if self.writer.tiles is not None and not self.small:
             for copy, rows, columns, dtype in self.writer.tiles.copies.values():
                 found.append((copy, f"{dtype}[:, ::1]", (columns, rows), dtype))
         for number in self.data:
@@ -99,7 +102,32 @@ class Threaded:
             )
         return found
 
+    def chunk(self) -> str:
+        """How many samples are looked at together, as text: it follows from the size of the batch alone."""
+        if self.small:
+            half = f"(({self.rows} + {2 * SMALLEST_CHUNK - 1}) // {2 * SMALLEST_CHUNK}) * {SMALLEST_CHUNK}"
+            return f"min({CHUNK}, {half})"
+        return f"{CHUNK} if {self.rows} > {CHUNK} else {SMALL_CHUNK}"
+
+    def private_arrays(self) -> list[str]:
+        """The lines that make memory which each thread has for itself."""
+        lines = [allocation(self.writer, b).replace(f"({self.rows},", "(chunk,", 1) for b in self.own]
+        if self.writer.tiles is not None and self.small:
+            lines += self.writer.tiles.allocations()
+        return lines
+
     # -- text --------------------------------------------------------------------------------------------------------
+    def _pieces(self, place: int, count: str) -> tuple[str, str]:
+        """How a thread gets its first piece of a section, and the next.
+
+        The pieces of a large step are handed out, so that a thread which is held up leaves some to the others. In a small
+        one each thread always has the same: what it reads is then in its own cache already, and counters cost nothing.
+        """
+        if self.small:
+            return "piece = me", "piece += threads"
+        ticket = f"piece = next_piece(counters, {place}, batch * ({count} + threads))"
+        return ticket, ticket
+
     def batch(self) -> list[str]:
         """The statements of one step, without indentation."""
         lines = []
@@ -119,12 +147,15 @@ class Threaded:
         return [*self._copies(), *lines]
 
     def _copies(self) -> list[str]:
-        """Matrices that are read transposed are copied before the samples are looked at, each by one thread."""
+        """Matrices that are read transposed are copied before the samples are looked at, each by one thread.
+
+        Small ones are copied by every thread for itself, which takes less time than to wait for each other.
+        """
         if self.writer.tiles is None or not self.writer.tiles.copies:
             return []
-        ticket = (
-            f"piece = next_piece(counters, {len(self.sections)}, batch * ({len(self.writer.tiles.copies)} + threads))"
-        )
+        if self.small:
+            return [self.writer.tiles.transposition(matrix) for matrix in self.writer.tiles.copies]
+        ticket, _ = self._pieces(len(self.sections), str(len(self.writer.tiles.copies)))
         lines = [ticket, f"while piece < {len(self.writer.tiles.copies)}:"]
         for place, matrix in enumerate(self.writer.tiles.copies):
             lines.append(f"{INDENT}{'elif' if place else 'if'} piece == {place}:")
@@ -155,18 +186,15 @@ class Threaded:
             f'{INDENT}"""Forward and backward for some samples."""' if place == 0 else f'{INDENT}"""Some samples."""'
         )
         self.functions.append(f"@njit(**KERNEL)\ndef {name}({', '.join(arguments)}):\n{title}\n{text}\n")
-        lines = [
-            f"piece = next_piece(counters, {place}, batch * (chunks + threads))",
-            f"while piece * chunk < {self.rows}:",
-        ]
+        first, following = self._pieces(place, "chunks")
+        lines = [first, f"while piece * chunk < {self.rows}:"]
         lines += [f"{INDENT}begin = piece * chunk", f"{INDENT}rows = min(chunk, {self.rows} - begin)"]
         if place == 0:
             for number in self.data:
                 data = self.writer.names[number]
                 lines.append(f"{INDENT}gather_rows(order, start + begin, all_{data}, {data}[begin : begin + rows])")
         lines += [f"{INDENT}{name}({', '.join(call)})"]
-        lines += [f"{INDENT}piece = next_piece(counters, {place}, batch * (chunks + threads))"]
-        return lines
+        return [*lines, f"{INDENT}{following}"]
 
     def _known_names(self) -> list[tuple[str, str]]:
         """Every name that a function for some samples may use, and what it is given for it."""
@@ -196,10 +224,10 @@ class Threaded:
 
     def _by_parameters(self, place: int, section: Section) -> list[str]:
         """Components and their parts, handed out one after the other."""
-        found = components(self.schedule, section)
+        found = components(self.schedule, section, small=self.small)
         count = sum(component.parts for component in found)
-        ticket = f"piece = next_piece(counters, {place}, batch * ({count} + threads))"
-        lines = [ticket, f"while piece < {count}:"]
+        first, following = self._pieces(place, str(count))
+        lines = [first, f"while piece < {count}:"]
         upper = 0
         for component in found:
             lower, upper = upper, upper + component.parts
@@ -215,7 +243,7 @@ class Threaded:
                 if variable not in self.storage.buffers and not self.schedule.homes[variable].path:
                     slot = self.results.setdefault(variable, len(self.results))
                     lines.append(f"{INDENT * 2}numbers[{slot}] = {self.writer.names[variable]}")
-        return [*lines, f"{INDENT}{ticket}"]
+        return [*lines, f"{INDENT}{following}"]
 
     def _part(self, component: Component, lower: int, body: Body) -> None:
         """Some rows of a parameter: its gradient, and the loops that update it."""

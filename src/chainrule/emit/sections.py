@@ -18,8 +18,8 @@ from chainrule.errors import UnsupportedError
 from chainrule.primitives import control, linear_algebra
 from chainrule.shapes import SizeExpr, hint_of
 
-PART_FLOPS = 1e6  # a piece of a parameter's gradient is at least so much work
-PART_ROWS = 256
+PART_FLOPS, PART_ROWS = 1e6, 256  # a piece of a parameter's gradient is at least so much work, and has so many rows
+SMALL_PART_FLOPS, SMALL_PART_ROWS = 5e4, 16  # where a step takes some microseconds only
 MOST_PARTS = 16
 PART_MULTIPLE = 16
 
@@ -179,8 +179,11 @@ def _require_rows(schedule: Schedule, section: Section) -> None:
                 raise UnsupportedError("a reshape or concatenation of samples is not divided")
 
 
-def components(schedule: Schedule, section: Section) -> list[Component]:
-    """The nodes of a section, those that depend on each other together; the largest first."""
+def components(schedule: Schedule, section: Section, *, small: bool = False) -> list[Component]:
+    """The nodes of a section, those that depend on each other together; the largest first.
+
+    Of a `small` step, smaller parts are made.
+    """
     groups: list[tuple[set[int], list[Node]]] = []
     waiting: list[Init] = []
     for node in section.nodes:
@@ -195,11 +198,12 @@ def components(schedule: Schedule, section: Section) -> list[Component]:
         groups = [group for group in groups if group not in joined]
         variables = made.union(*(group[0] for group in joined))
         groups.append((variables, [n for group in joined for n in group[1]] + [*inits, node]))
-    found = [_component(schedule, nodes) for _, nodes in groups]
+    found = [_component(schedule, nodes, small=small) for _, nodes in groups]
     return sorted(found, key=lambda c: -c.flops / c.parts)
 
 
-def _component(schedule: Schedule, nodes: list[Node]) -> Component:
+def _component(schedule: Schedule, nodes: list[Node], *, small: bool) -> Component:
+    least_flops, least_rows = (SMALL_PART_FLOPS, SMALL_PART_ROWS) if small else (PART_FLOPS, PART_ROWS)
     flops = 0.0
     for node in nodes:
         for variable in variables_of(node):
@@ -213,8 +217,8 @@ def _component(schedule: Schedule, nodes: list[Node]) -> Component:
                 entries = max(entries, math.prod(map(hint_of, schedule.shape(equation.inputs[0]))))
             flops += entries
     rows = _rows(schedule, nodes)
-    parts = max(1, min(int(flops / PART_FLOPS), -(-rows // PART_ROWS), MOST_PARTS)) if rows else 1
-    if rows and parts == 1 and flops > PART_FLOPS:
+    parts = max(1, min(int(flops / least_flops), -(-rows // least_rows), MOST_PARTS)) if rows else 1
+    if rows and parts == 1 and flops > least_flops:
         parts = 2
     size = -(-rows // parts)
     size = -(-size // PART_MULTIPLE) * PART_MULTIPLE

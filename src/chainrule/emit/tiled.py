@@ -75,6 +75,10 @@ class TiledProducts:
             self.copies[matrix] = (self.fresh(f"{matrix}_t"), rows, columns, dtype.name)
         return self.copies[matrix][0]
 
+    def allocations(self) -> list[str]:
+        """The lines that make memory for the copies."""
+        return [f"{copy} = np.empty(({n}, {m}), np.{kind})" for copy, m, n, kind in self.copies.values()]
+
     def transposition(self, matrix: str) -> str:
         """The statement that makes a copy."""
         copy, rows, columns, dtype = self.copies[matrix]

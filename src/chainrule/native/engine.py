@@ -36,7 +36,8 @@ COMPILED_BYTES = 20e9  # most of it stays in registers and caches
 COMPILE_START = 3.0  # seconds
 COMPILE_EQUATION = 0.06
 
-THREADING_FLOPS = 5e6  # below so many a step, barriers and less fusion cost more than a second thread gains
+THREADING_FLOPS = 4e5  # below so many a step, barriers and less fusion cost more than a second thread gains
+SMALL_FLOPS = 5e6  # below so many, more than two threads gain nothing, nor does it to hand out their work piece by piece
 MOST_THREADS = 8
 
 
@@ -171,11 +172,13 @@ def threads_for(threads: int | None, flops_per_step: float, cores: int) -> int:
 
     Examples
     --------
-    >>> threads_for(None, flops_per_step=6e5, cores=4), threads_for(None, flops_per_step=2e8, cores=4)
-    (1, 4)
+    >>> [threads_for(None, flops_per_step=flops, cores=4) for flops in (1e5, 6e5, 2e8)]
+    [1, 2, 4]
     """
     if threads is None:
-        return 1 if flops_per_step < THREADING_FLOPS else max(1, min(cores, MOST_THREADS))
+        if flops_per_step < THREADING_FLOPS:
+            return 1
+        return max(1, min(cores, 2 if flops_per_step < SMALL_FLOPS else MOST_THREADS))
     try:
         count = operator.index(threads)
     except TypeError:

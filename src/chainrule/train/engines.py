@@ -19,7 +19,7 @@ from chainrule.native.compiler import Compilation
 from chainrule.pytree import flatten, unflatten
 from chainrule.train.plan import Plan, compile_ahead
 from chainrule.train.step import CompiledStep, FirstStep
-from chainrule.train.team import Team
+from chainrule.train.team import Team, apart
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _own(leaf: Any) -> Any:
     """A leaf as machine code takes it: an array of its own, in one piece, or a number."""
     if not isinstance(leaf, np.ndarray):
         return leaf
-    return np.array(leaf, order="C") if leaf.ndim else leaf[()]
+    return apart(leaf) if leaf.ndim else leaf[()]
 
 
 class SwappingEngine:

@@ -150,8 +150,8 @@ def fit(
         machine code. "auto" compiles if the training is long enough to gain by it; that is decided before the first
         step from the number of steps and their arithmetic, never from timing.
     threads : int, optional
-        How many threads share a step of machine code; by default, one for small steps and the cores for larger ones. The
-        result does not depend on it.
+        How many threads share a step of machine code; by default one for the smallest steps, two for small ones, else the
+        cores. The result does not depend on it.
 
     Returns
     -------

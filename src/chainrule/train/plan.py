@@ -17,6 +17,7 @@ from chainrule.emit.numba_epoch import NAME, Epoch, emit_epoch
 from chainrule.errors import CompileError, UnsupportedError
 from chainrule.native.compiler import Compilation
 from chainrule.native.engine import (
+    SMALL_FLOPS,
     THREADING_FLOPS,
     available_cores,
     choose_engine,
@@ -113,7 +114,7 @@ def decide(engine: str, compiled: Compiled, steps: int, axis: int, threads: int 
     if chosen == "numpy":
         return Plan(compiled, hint=hint_without_numba(**counts) if engine == "auto" else None)
     try:
-        epoch = _epoch(compiled, axis, divided=work.flops >= THREADING_FLOPS)
+        epoch = _epoch(compiled, axis, work.flops)
     except UnsupportedError:
         if engine == "numba":
             raise
@@ -122,15 +123,15 @@ def decide(engine: str, compiled: Compiled, steps: int, axis: int, threads: int 
     return Plan(compiled, epoch, required=engine == "numba", threads=count, piece=piece)
 
 
-def _epoch(compiled: Compiled, axis: int, *, divided: bool) -> Epoch:
+def _epoch(compiled: Compiled, axis: int, flops: float) -> Epoch:
     """A large step is divided, whether one thread runs it or many, if it can be: so they end with the same bytes."""
     from chainrule.native.lanes import lanes_of
 
     arguments = (compiled.graph, compiled.parameters, compiled.constants, axis)
     tiled = lanes_of("float32") >= WIDE
-    if divided:
+    if flops >= THREADING_FLOPS:
         with contextlib.suppress(UnsupportedError):
-            return emit_epoch(*arguments, divided=True, tiled=tiled)
+            return emit_epoch(*arguments, divided=True, small=flops < SMALL_FLOPS, tiled=tiled)
     return emit_epoch(*arguments, tiled=tiled)
 
 
