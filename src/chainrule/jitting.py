@@ -10,10 +10,10 @@ import numpy as np
 
 from chainrule.arguments import function_name, parameter_names, take_apart
 from chainrule.compilation import Compiled, compile_call, is_staged, source
-from chainrule.emit.program import class_labels
 from chainrule.errors import ArgumentError
 from chainrule.native.engine import require_numba
 from chainrule.primitives.control import refuse_negative
+from chainrule.program import class_labels
 from chainrule.pytree import LEAF, Recorder, unflatten
 from chainrule.shapes import SizeExpr
 

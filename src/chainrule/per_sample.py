@@ -25,10 +25,10 @@ from chainrule.arguments import (
 )
 from chainrule.derivation.batch import batch_graph
 from chainrule.differentiation import derive_vjp_one, nested_in, owned
-from chainrule.emit.program import number_names
 from chainrule.errors import ArgumentError, UnsupportedError
 from chainrule.evaluate import evaluate
 from chainrule.graphs import Variable
+from chainrule.program import number_names
 from chainrule.pytree import Recorder, tree_map, unflatten
 from chainrule.quick import dtype_of
 from chainrule.run import compile_graph

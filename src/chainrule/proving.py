@@ -29,9 +29,9 @@ from chainrule.checking.coverage import usual_budget
 from chainrule.checking.report import Report
 from chainrule.checking.subject import Program, Subject, Traced, as_points
 from chainrule.differentiation import scalar_output, trace_call
-from chainrule.emit.program import number_names
 from chainrule.errors import ArgumentError, ChainruleError, UnsupportedError
 from chainrule.jitting import jit
+from chainrule.program import number_names
 from chainrule.pytree import flatten
 from chainrule.trace import refuse_other_meanings
 from chainrule.transforms import grad, hvp

@@ -27,10 +27,10 @@ from chainrule.diagnosis.sheet import Sheet
 from chainrule.diagnosis.watching import watch
 from chainrule.differentiation import output_operand, trace_call
 from chainrule.elsewhere import Batch, find_batch, moved
-from chainrule.emit.program import number_names
 from chainrule.errors import ArgumentError
 from chainrule.evaluate import evaluate
 from chainrule.graphs import Graph
+from chainrule.program import number_names
 from chainrule.pytree import LEAF, tree_map
 
 ELSEWHERE = 2  # other arguments at which the backward pass is asked again

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.emit.program import class_labels, helper_names, number_names
 from chainrule.emit.to_numpy import Signature, emit_numpy
 from chainrule.graphs import Graph
 from chainrule.primitives.control import refuse_negative
+from chainrule.program import class_labels, helper_names, number_names
 from chainrule.spelling import Names
 
 

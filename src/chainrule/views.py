@@ -9,8 +9,8 @@ from chainrule.arguments import function_name, parameter_names
 from chainrule.derivation.path_edges import paths_of
 from chainrule.derivation.paths import Paths
 from chainrule.differentiation import NOTHING, Traced, output_operand, trace_call
-from chainrule.emit.program import number_names
 from chainrule.graphs import Graph
+from chainrule.program import number_names
 from chainrule.pytree import flatten
 
 

@@ -12,15 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from chainrule.graphs import Graph
-from chainrule.primitives.control import HOLD
-
 WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")  # a name, not an attribute: the T of `X.T` is no array
-
-
-def lets_go(graph: Graph) -> bool:
-    """Whether a program computes something again."""
-    return any(equation.primitive is HOLD for equation in graph.equations)
 
 
 def last_reads(lines: Sequence[str], arrays: Sequence[tuple[int, str]]) -> dict[tuple[int, str], int]:

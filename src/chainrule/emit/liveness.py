@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from chainrule.emit.letting_go import last_reads, lets_go
+from chainrule.emit.letting_go import last_reads
 from chainrule.emit.loops import Schedule
 from chainrule.emit.lowering import lower
 from chainrule.emit.numba_epoch import _EpochWriter
@@ -28,6 +28,7 @@ from chainrule.emit.storage import Storage
 from chainrule.emit.to_numpy import Signature, _Writer
 from chainrule.graphs import Equation, Graph, Operand
 from chainrule.primitives import arithmetic, control, linear_algebra, shaping
+from chainrule.program import lets_go
 from chainrule.shapes import hint_of
 
 VIEWS = frozenset(

@@ -11,7 +11,7 @@ import re
 import numpy as np
 
 from chainrule.emit.elements import INDENT, RESERVED, Body, literal, numba_type
-from chainrule.emit.letting_go import lets_go, with_allocations
+from chainrule.emit.letting_go import with_allocations
 from chainrule.emit.loops import Schedule
 from chainrule.emit.lowering import lower
 from chainrule.emit.storage import Buffer, Storage
@@ -19,6 +19,7 @@ from chainrule.emit.tiled import TiledProducts
 from chainrule.emit.to_numba import NumbaWriter
 from chainrule.graphs import Graph
 from chainrule.primitives import control, shaping
+from chainrule.program import lets_go
 from chainrule.shapes import SizeExpr
 from chainrule.spelling import Names, identifier
 

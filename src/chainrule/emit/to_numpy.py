@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from chainrule.emit.letting_go import with_deletions
-from chainrule.emit.program import Program, class_labels, prepare
 from chainrule.graphs import Equation, Graph, Operand
 from chainrule.primitives import control, indexing, shaping
+from chainrule.program import Program, class_labels, prepare
 from chainrule.shapes import SizeExpr
 from chainrule.spelling import Text, dtype_name, identifier, index_text, literal_text, spell
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainrule.emit.letting_go import lets_go
 from chainrule.errors import ShapeError
 from chainrule.graphs import Equation, Graph, Operand, describe
 from chainrule.primitives import control, indexing, linear_algebra, shaping
@@ -51,13 +50,18 @@ class Program:
     lets_go: bool = False
 
 
-def prepare(graph: Graph, parameters: dict[int, str], constants: dict[int, str]) -> Program:
-    """Decide what is written and under which name."""
+def lets_go(graph: Graph) -> bool:
+    """Whether a program computes something again, to give memory back while it runs."""
+    return any(equation.primitive is control.HOLD for equation in graph.equations)
+
+
+def prepare(graph: Graph, parameters: dict[int, str], constants: dict[int, str], *, keeps_all: bool = False) -> Program:
+    """Decide what is written and under which name; a program that `keeps_all` is read, not run: nothing is let go."""
     equations = _without_implicit(graph)
     needed = graph.copy()
     needed.equations = equations
     equations = _gradients_early(needed.reachable(graph.outputs), graph)
-    program = Program(graph, equations, {**parameters, **constants}, lets_go=lets_go(graph))
+    program = Program(graph, equations, {**parameters, **constants}, lets_go=lets_go(graph) and not keeps_all)
     for equation in equations:
         for operand in equation.inputs:
             if type(operand) is int:
