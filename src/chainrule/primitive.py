@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.index_form import entrywise
 from chainrule.pytree import Recorder
 
 Rule = Callable[..., Any]
@@ -78,6 +79,7 @@ class Primitive:
     samples: Callable[[np.random.Generator], list[tuple[tuple, tuple]]] | None = None
     helper: str = ""  # "module:function" that emitted source defines and calls, when NumPy has none
     spell: Rule | None = None  # how source writes it, when it is not `np.<name>(...)`
+    index_form: Rule | None = None  # one entry of the output as a formula, see `index_form.py`; None: not expressible
     doc: str = field(default="")
 
     def __repr__(self) -> str:
@@ -191,11 +193,13 @@ def elementwise(
     name: str | None = None,
     samples=None,
     dtype_rule: Rule | None = None,
+    entry: Rule | None = None,
     **facts,
 ) -> Primitive:
     """Register an elementwise primitive from its partial derivatives.
 
     A ufunc gives name, dtype rule and the hook under which NumPy calls it. `partials[i](*operands, y, *params)`.
+    `entry(*operands, *params)` is its index form, from those of the operands.
     """
     if isinstance(function, np.ufunc):
         ufunc = function
@@ -213,6 +217,7 @@ def elementwise(
             shape_rule=same_shape,
             dtype_rule=dtype_rule or float_dtype,
             samples=samples,
+            index_form=entry and entrywise(entry),
             **{"broadcasts": True, "converts_from": 0, **facts},
         )
     )

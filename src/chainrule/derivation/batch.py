@@ -18,7 +18,35 @@ from chainrule.derivation.building import Builder
 from chainrule.errors import UnsupportedError
 from chainrule.graphs import Equation, Graph, Variable
 from chainrule.primitive import Primitive, apply
-from chainrule.primitives import control, indexing, linear_algebra, reduction, shaping
+from chainrule.primitives import (
+    contraction,
+    control,
+    cumulative,
+    decompositions,
+    diagonals,
+    differencing,
+    fourier,
+    indexing,
+    least_squares,
+    linear_algebra,
+    linear_systems,
+    norms,
+    order_statistics,
+    padding,
+    products,
+    rearranging,
+    reduction,
+    running,
+    selecting,
+    shaping,
+    signals,
+    skipping_nan,
+    sorting,
+    spectral,
+    statistics,
+    windows,
+    writing,
+)
 
 
 class BatchRuleError(UnsupportedError):
@@ -167,6 +195,90 @@ def _index_add(primitive, operands, flags, params, size, equation, graph):
     return apply(primitive, y, *arrays, params=(((indexing.SLICE, None, None, None), *template), (size, *shape)))
 
 
+def _written(primitive, operands, flags, params, size, equation, graph):
+    x, v, *arrays = operands
+    if any(flags[2:]) or indexing.arrays_lead(params[0]):
+        raise BatchRuleError(f"{primitive.name} with stacked indices cannot run on a stack")
+    x = x if flags[0] else _stack_of(x, size)
+    if not flags[1] and hasattr(v, "ndim") and v.ndim:
+        v = _stack_of(v, size)
+    return apply(primitive, x, v, *arrays, params=(((indexing.SLICE, None, None, None), *params[0]),))
+
+
+def _windows(primitive, operands, flags, params, size, equation, graph):
+    return apply(primitive, operands[0], params=(*params[:-1], params[-1] + 1))
+
+
+def _roll(primitive, operands, flags, params, size, equation, graph):
+    return apply(primitive, operands[0], params=(params[0], tuple(axis + 1 for axis in params[1])))
+
+
+def _first_axis(primitive, operands, flags, params, size, equation, graph):
+    return apply(primitive, operands[0], params=(params[0] + 1, *params[1:]))
+
+
+def _searchsorted(primitive, operands, flags, params, size, equation, graph):
+    if flags[0]:
+        raise BatchRuleError("searchsorted among values that are stacked cannot run on a stack")
+    return apply(primitive, *operands, params=params)
+
+
+def _pad(primitive, operands, flags, params, size, equation, graph):
+    return apply(primitive, operands[0], params=tuple(((0, 0), *pairs) for pairs in params))
+
+
+def _slid(primitive, operands, flags, params, size, equation, graph):
+    product = signals.slid_on_stacks(primitive is signals.CONVOLVE, *operands)
+    if product is None:
+        raise BatchRuleError(f"{primitive.name} with a named size cannot run on a stack")
+    return product
+
+
+def _interp(primitive, operands, flags, params, size, equation, graph):
+    if any(flags[1:]):
+        raise BatchRuleError("interp between knots that are stacked cannot run on a stack")
+    return apply(primitive, *operands)
+
+
+def _in_the_middle(primitive, operands, flags, params, size, equation, graph):
+    return apply(primitive, operands[0], params=(params[0], params[1] + 1, params[2]))
+
+
+def _along(primitive, operands, flags, params, size, equation, graph):
+    stacked = [x if flag else _stack_of(x, size) for x, flag in zip(operands, flags, strict=True)]
+    return apply(primitive, *stacked, params=(params[0] + 1, *params[1:]))
+
+
+def _diag(primitive, operands, flags, params, size, equation, graph):
+    (n,) = graph.variables[equation.output].shape[:1]
+    return apply(diagonals.FROM_DIAGONAL, operands[0], params=(*params, n, n))
+
+
+def _solve(primitive, operands, flags, params, size, equation, graph):
+    a, b = operands
+    vector = b.ndim - flags[1] == 1
+    if vector and not flags[0]:  # one matrix for all of them: they are its columns
+        return np.transpose(apply(primitive, a, np.transpose(b)))
+    if vector:
+        b = np.expand_dims(b, b.ndim)
+    a, b = (x if flag else _stack_of(x, size) for x, flag in zip((a, b), flags, strict=True))
+    x = apply(primitive, a, b)
+    return np.squeeze(x, -1) if vector else x
+
+
+def _einsum(primitive, operands, flags, params, size, equation, graph):
+    inputs, output = contraction.split_subscripts(params[0])
+    new = next(letter for letter in reversed(contraction.LETTERS) if letter not in params[0])
+    stacked = [new + letters if flag else letters for letters, flag in zip(inputs, flags, strict=True)]
+    return apply(primitive, *operands, params=(f"{','.join(stacked)}->{new}{output}",))
+
+
+def _quantile(primitive, operands, flags, params, size, equation, graph):
+    y = _shift_axes(primitive, operands, flags, params, size, equation, graph)
+    several = type(params[-2]) is tuple  # the quantiles come first: after them the stack
+    return np.transpose(y, (1, 0, *range(2, y.ndim))) if several else y
+
+
 def _one_hot(primitive, operands, flags, params, size, equation, graph):
     classes, axis, dtype, wraps = params
     return apply(primitive, operands[0], params=(classes, axis + 1, dtype, wraps))
@@ -184,6 +296,56 @@ RULES: dict[Primitive, Callable] = {
     shaping.STACK: _join,
     indexing.INDEX: _index,
     indexing.INDEX_ADD: _index_add,
+    writing.WRITTEN: _written,
+    writing.ADDED_AT: _written,
+    windows.WINDOWS: _windows,
+    windows.ADD_WINDOWS: _windows,
+    selecting.TAKE_ALONG: _along,
+    rearranging.ROLL: _roll,
+    **dict.fromkeys((fourier.RFFT, fourier.IRFFT_TRANSPOSED), _first_axis),  # an axis and one thing more
+    **dict.fromkeys((fourier.IRFFT, fourier.RFFT_TRANSPOSED), _in_the_middle),
+    fourier.FFT: _first_axis,
+    signals.CONVOLVE: _slid,
+    signals.CORRELATE: _slid,
+    signals.INTERP: _interp,
+    padding.PAD: _pad,
+    sorting.SORT: _windows,
+    sorting.ARGSORT: _first_axis,
+    sorting.PARTITION: _windows,
+    sorting.ARGPARTITION: _windows,
+    sorting.SEARCHSORTED: _searchsorted,
+    selecting.ADD_ALONG: _along,
     control.ONE_HOT: _one_hot,
+    contraction.EINSUM: _einsum,
+    **dict.fromkeys((*linear_systems.FAMILY, *decompositions.FAMILY, *spectral.FAMILY, least_squares.PINV), _same),
+    linear_systems.SOLVE: _solve,
+    diagonals.DIAG: _diag,
+    **dict.fromkeys((diagonals.DIAGONAL, diagonals.FROM_DIAGONAL, diagonals.TRIL, diagonals.TRIU), _same),
+    **dict.fromkeys((cumulative.CUMSUM, cumulative.CUMPROD), _windows),  # one axis, too
+    **dict.fromkeys((differencing.DIFFERENCE, differencing.DIFFERENCE_ENDS), _windows),
+    **dict.fromkeys((running.RUNNING_MAX, running.RUNNING_MIN, running.RECORD_PLACES), _windows),
+    **dict.fromkeys((cumulative.RECURRENCE, cumulative.RECURRENCE_BACK), _join),
+    **dict.fromkeys((products.PROD, products.PRODUCTS_OF_OTHERS), _shift_axes),
+    **dict.fromkeys((statistics.VAR, statistics.STD, norms.NORM, order_statistics.MEDIAN), _shift_axes),
+    **dict.fromkeys((skipping_nan.NANMAX, skipping_nan.NANMIN), _shift_axes),
+    **dict.fromkeys((order_statistics.QUANTILE, order_statistics.QUANTILE_WEIGHTS), _quantile),
+    **dict.fromkeys((order_statistics.NANQUANTILE, order_statistics.NANQUANTILE_WEIGHTS), _quantile),
+    order_statistics.NANMEDIAN: _shift_axes,
 }
-ANY_OPERAND = frozenset((linear_algebra.MATMUL, shaping.CONCATENATE, shaping.STACK, indexing.INDEX))
+_PAIRED = (cumulative.RECURRENCE, cumulative.RECURRENCE_BACK)
+ANY_OPERAND = frozenset(
+    (
+        linear_algebra.MATMUL,
+        shaping.CONCATENATE,
+        shaping.STACK,
+        indexing.INDEX,
+        contraction.EINSUM,
+        linear_systems.SOLVE,
+        writing.WRITTEN,
+        writing.ADDED_AT,
+        sorting.SEARCHSORTED,
+        signals.CONVOLVE,
+        signals.CORRELATE,
+        *_PAIRED,
+    )
+)

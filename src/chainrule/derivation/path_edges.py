@@ -18,6 +18,7 @@ from chainrule.errors import ArgumentError
 from chainrule.graphs import Equation, Graph
 from chainrule.primitives.comparison import WHERE
 from chainrule.primitives.reduction import MAX, MIN
+from chainrule.primitives.selecting import CHOOSE
 
 
 def paths_of(
@@ -250,7 +251,7 @@ def _marks_of(equation: Equation, marks: dict[int, np.ndarray], values: list) ->
     operands = [values[i] if type(i) is int else i.value for i in equation.inputs]  # type: ignore[union-attr]
     own = [marks[equation.inputs[place]] for place in places]  # type: ignore[index]
     shape = np.shape(values[equation.output])
-    if primitive.kind == "elementwise" or primitive is WHERE:
+    if primitive.kind == "elementwise" or primitive in (WHERE, CHOOSE):
         return sum(np.broadcast_to(mark, shape) for mark in own)
     if primitive.variadic:
         marked = [np.zeros(np.shape(x)) for x in operands]
