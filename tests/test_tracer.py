@@ -35,12 +35,6 @@ def call_with_out(x):
     return np.sum(np.add(x, 1, out=np.zeros(3)))
 
 
-def accumulate_in_an_array(x):
-    total = np.zeros(3)
-    total += x
-    return np.sum(total)
-
-
 def fill(x):
     buffer = np.zeros(3)
     buffer.fill(x[0])
@@ -86,31 +80,21 @@ REFUSED = {
     "an index of a list": (lambda x: [1.0, 2.0][x[0]], "index", "np.take"),
     "range": (lambda x: sum(range(x[0])), "range", "np.take"),
     "a plain array indexed": (lambda x: np.sum(np.eye(3)[np.argmax(x)]) + np.sum(x), "integer array", "one_hot"),
-    "x.item": (lambda x: x.item(), "x.item()", "x[i, j]"),
-    "x.tolist": (lambda x: sum(x.tolist()), "item()", "x itself"),
     "x.flat": (lambda x: sum(x.flat), "x.flat", "reshape"),
-    "item assignment": (write, "x[i] = v", "np.where"),
+    "item assignment": (write, "x[i] = v", "np.copy(x)"),
     "into a buffer": (write_into(lambda: np.zeros(3), lambda x: x[0]), "float()", "the value itself"),
     "a row into a buffer": (write_into(lambda: np.zeros((2, 3)), lambda x: x), "plain array", "np.stack"),
     "fill": (fill, "float()", "the value itself"),
     "out": (call_with_out, "out=", "x = x + t"),
-    "accumulator": (accumulate_in_an_array, "+=", "x = x + t"),
     "copyto": (copy_to, "np.copyto", "np.where"),
-    "add.at": (add_at, "np.add.at", "np.sum"),
+    "add.at": (add_at, "np.add.at", "np.zeros_like"),
     "where": (lambda x: np.sum(np.add(x, 1, where=[True, False, True])), "where=", "np.where"),
-    "sum where": (lambda x: np.sum(x, where=[True, False, True]), "where=", "np.where"),
-    "sum initial": (lambda x: np.sum(x, initial=1.0), "initial=", "np.where"),
     "dtype": (lambda x: np.sum(np.add(x, 1, dtype=np.float32)), "dtype=", ".astype"),
     "array_equal": (lambda x: np.sum(x) * np.array_equal(x, x), "np.array_equal", "np.all"),
     "array_equal swallows": (swallowed, "plain array", "np.stack"),
     "allclose": (lambda x: np.sum(x) * np.allclose(x, x), "np.allclose", "np.all"),
     "iscomplexobj": (lambda x: np.sum(x) * np.iscomplexobj(x), "np.iscomplexobj", "supports"),
-    "outer": (lambda x: np.sum(np.multiply.outer(x, x)), "np.multiply.outer", "np.sum"),
-    "maximum.reduce": (lambda x: np.maximum.reduce(x), "np.maximum.reduce", "np.sum"),
-    "in": (lambda x: np.sum(x) * (1.0 in x), "`in`", "np.any"),
-    "%": (lambda x: np.sum(x % 2), "`%`", "outside"),
-    "//": (lambda x: np.sum(1 // x), "`//`", "outside"),
-    "round": (lambda x: round(x[0]), "round()", "outside"),
+    "round": (lambda x: round(x[0]), "round()", "np.round"),
     "pickle": (lambda x: pickle.dumps(x), "pickling", "result"),
     "argwhere": (lambda x: np.sum(np.where(x > 1)[0]), "positions", "np.where(condition, a, b)"),
     "order": (lambda x: np.sum(np.reshape(x, (3, 1), order="F")), "order='F'", "transpose"),
@@ -118,16 +102,9 @@ REFUSED = {
     **{
         f"np.{name}": (lambda x, f=f: np.sum(f(x)), f"np.{f.__name__}", "")
         for name, f in {
-            "sort": np.sort, "cumsum": np.cumsum, "var": np.var, "prod": np.prod, "floor": np.floor, "tan": np.tan,
-            "nan_to_num": np.nan_to_num, "flip": np.flip, "roll": lambda x: np.roll(x, 1), "diff": np.diff,
+            "i0": np.i0,
         }.items()
-        if f.__name__ != "<lambda>"
     },
-    "np.linalg.norm": (lambda x: np.linalg.norm(x), "np.linalg.norm", "np.sqrt(np.sum(x**2))"),
-    "np.einsum": (lambda x: np.einsum("i,i->", x, x), "np.einsum", "@"),
-    "x.std": (lambda x: x.std(), "x.std", "np.mean"),
-    "x.cumsum": (lambda x: np.sum(x.cumsum()), "x.cumsum", ""),
-    "x.imag": (lambda x: np.sum(x.imag), "x.imag", ""),
 }  # fmt: skip
 
 
@@ -141,7 +118,7 @@ def test_what_cannot_be_traced_is_refused_by_name_and_line(name):
     assert instead in message
     code = function.__code__
     lines = [line for _, _, line in code.co_lines() if line]
-    if name not in ("argwhere", "order", "sum where", "sum initial", "a float as an index"):
+    if name not in ("argwhere", "order", "a float as an index"):
         number = int(message.split("line ")[1].split(maxsplit=1)[0])
         assert min(lines) <= number <= max(lines) + 1
         assert f"of {code.co_name}()" in message
@@ -356,8 +333,8 @@ def test_in_place_on_scalars_rebinds():
     [
         lambda x: np.sum(x.__iadd__(1.0)),  # the caller's own array
         lambda x: np.sum(x[:2].__iadd__(1.0)),  # a view of it
-        lambda x: np.sum((x * x[:, None]).T.__imul__(2.0)),  # a view of something fresh
-        lambda x: np.sum((x * 2).reshape(3, 1).__imul__(2.0)),
+        lambda x: np.sum(np.broadcast_to(x * 2, (2, 3)).__imul__(2.0)),  # a view that cannot be written
+        lambda x: np.sum((y := x * x[:, None]).reshape(-1).__imul__(2.0)) + np.sum(y),  # a view, or a copy
         lambda x: np.sum((x * 2).__iadd__(np.ones((2, 3)))),  # would change its shape
     ],
 )
@@ -366,15 +343,15 @@ def test_in_place_operators_that_cannot_be_exact_are_refused(f):
         gradient(f)
 
 
-def test_an_array_with_views_is_not_written_in_place():
+def test_a_view_sees_what_is_written_in_place():
     def f(x):
         y = x * 2
         view = y[:2]
         y += 1.0
+        y *= x
         return np.sum(view)
 
-    with pytest.raises(UnsupportedError, match="view"):
-        gradient(f)
+    assert gradient(f).tolist() == [5, 9, 0]
 
 
 def test_a_gathered_copy_can_be_written_in_place():
@@ -392,8 +369,17 @@ def test_an_in_place_operator_never_changes_the_dtype():
         y += np.array([1.0, 2.0, 3.0])
         return np.sum(y)
 
-    with pytest.raises(UnsupportedError, match="dtype"):
-        gradient(f, X.astype(np.float32))
+    x = X.astype(np.float32)
+    assert cr.value_and_grad(f)(x)[0].dtype == f(x).dtype == np.float32
+    assert gradient(f, x).tolist() == [2, 2, 2]
+
+    def into_integers(x):
+        y = (x * 2).astype(int)
+        y += x
+        return np.sum(y)
+
+    with pytest.raises(UnsupportedError, match="of int64 with a result of float64"):
+        gradient(into_integers)
 
 
 def test_masks_are_combined_in_place():

@@ -7,38 +7,24 @@ import numpy as np
 from chainrule.primitive import FUNCTIONS, REGISTRY, UFUNCS
 
 ADVICE = {
-    "median": "it with the functions that chainrule supports; np.sort and np.median are not among them yet",
+    "nanargmax": "np.argmax(np.where(np.isnan(x), -np.inf, x))",
+    "nanargmin": "np.argmin(np.where(np.isnan(x), np.inf, x))",
+    "histogram": "it outside of the function: counts have the derivative zero",
     "expit": "cr.nn.sigmoid(x)",
-    "std": "np.sqrt(np.mean((x - np.mean(x)) ** 2))",
-    "var": "np.mean((x - np.mean(x)) ** 2)",
-    "norm": "np.sqrt(np.sum(x**2))",
-    "einsum": "it with @, * and np.sum",
-    "tensordot": "it with @ and np.reshape",
-    "outer": "a[:, None] * b[None, :]",
-    "inner": "np.sum(a * b), or a @ b.T",
-    "vdot": "np.sum(a * b)",
-    "vstack": "np.concatenate([...], axis=0), or np.stack([...]) for rows",
-    "hstack": "np.concatenate([...], axis=-1)",
-    "column_stack": "np.stack([...], axis=1)",
-    "flip": "x[::-1]",
-    "tile": "np.broadcast_to(x, (k, *x.shape)) and np.reshape",
-    "repeat": "np.broadcast_to(x[:, None], (len(x), k)) and np.reshape",
-    "diff": "x[1:] - x[:-1]",
-    "prod": "a product of its entries, or np.exp(np.sum(np.log(x)))",
-    "reciprocal": "1 / x",
-    "float_power": "x**p",
-    "log2": "np.log(x) / np.log(2)",
-    "log10": "np.log(x) / np.log(10)",
-    "exp2": "2.0**x",
-    "sinh": "(np.exp(x) - np.exp(-x)) / 2",
-    "cosh": "(np.exp(x) + np.exp(-x)) / 2",
-    "tan": "np.sin(x) / np.cos(x)",
-    "logaddexp": "cr.nn.softplus(b - a) + a",
+    "resize": "np.resize(x, shape), which makes a new array",
+    "sort_complex": "np.sort(x): traced values are real",
+    "geomspace": "np.exp(np.linspace(np.log(start), np.log(stop), num))",
+    "conj": "np.conjugate(x), or x alone: traced values are real",
+    "imag": "np.imag(x)",
     "array_equal": "np.all(a == b)",
     "allclose": "np.all(np.abs(a - b) < tolerance)",
-    "copyto": "np.where(mask, v, x)",
-    "put": "np.where(mask, v, x)",
-    "putmask": "np.where(mask, v, x)",
+    "eig": "np.linalg.eigh(x) for a symmetric matrix; other eigenvalues are complex",
+    "eigvals": "np.linalg.eigvalsh(x) for a symmetric matrix; other eigenvalues are complex",
+    "matrix_rank": "it outside of the function: its derivative is zero",
+    "einsum_path": "np.einsum(...), which chooses its order by itself",
+    "view": "x[:] for another name of the same entries, x.astype(dtype) for another dtype",
+    "setflags": "it outside of the function",
+    "frompyfunc": "the function itself, on arrays",
 }
 
 
@@ -51,5 +37,10 @@ def instead(name: str) -> str:
     known = sorted(({getattr(f, "__name__", "") for f in (*UFUNCS, *FUNCTIONS)} | set(REGISTRY)) - {name})
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.9)
     if close:
-        return "it with " + ", ".join(f"np.{c}" if hasattr(np, c) else f"cr.nn.{c}" for c in close)
+        return "it with " + ", ".join(f"{_home_of(c)}.{c}" for c in close)
     return "it with the functions that chainrule supports (arithmetic, reductions, matmul, indexing, np.where)"
+
+
+def _home_of(name: str) -> str:
+    """The module in which a user finds a function of that name."""
+    return "np" if hasattr(np, name) else "np.linalg" if hasattr(np.linalg, name) else "cr.nn"

@@ -19,12 +19,13 @@ from chainrule.arguments import Call, Wrt, as_float_leaf, chosen_arguments, is_f
 from chainrule.derivation.batch import batch_graph
 from chainrule.derivation.forward import derive_jvp
 from chainrule.derivation.reverse import derive_vjp
-from chainrule.emit.program import number_names
 from chainrule.errors import ArgumentError, DtypeError, UnsupportedError
 from chainrule.evaluate import evaluate
 from chainrule.graphs import Graph, Operand
+from chainrule.program import number_names
 from chainrule.pytree import Recorder, flatten, unflatten
 from chainrule.run import compile_graph
+from chainrule.sharing import handle
 from chainrule.simplify.passes import apply_rules, simplify_graph
 from chainrule.simplify.recognise import recognise
 from chainrule.trace import Trace
@@ -144,7 +145,9 @@ def output_operand(traced: Traced, value: Any) -> Operand:
 def plain_value(traced: Traced, leaf: Any) -> Any:
     """A result's leaf without its tracer."""
     if isinstance(leaf, Tracer) and leaf.trace is traced.trace:
-        return leaf.value
+        value = leaf.value
+        # the backward pass may read it later, whatever the caller writes into it
+        return handle(value, leaf.fresh is True) if isinstance(value, Tracer) else value
     return leaf
 
 
@@ -311,5 +314,7 @@ def owned(arrays: list[Any], borrowed: list[Any]) -> list[Any]:
             if value.base is not None or id(value) in seen or not value.flags.writeable:
                 value = value.copy()
             seen.add(id(value))
+        elif isinstance(value, Tracer):
+            value = handle(value, True)
         result.append(value)
     return result

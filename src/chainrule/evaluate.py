@@ -13,6 +13,7 @@ from chainrule.graphs import FORWARD_VALUE, Graph, Step
 from chainrule.primitive import apply
 from chainrule.pytree import Recorder
 from chainrule.shapes import SizeExpr
+from chainrule.sharing import apart
 from chainrule.sizes import Size
 
 
@@ -50,7 +51,8 @@ def evaluate(graph: Graph, arguments: Sequence[Any], *, everything: bool = False
         values[equation.output] = value
     if everything:
         return values
-    return [values[o] if type(o) is int else o.value for o in graph.outputs]  # type: ignore[union-attr]
+    outputs = [values[o] if type(o) is int else o.value for o in graph.outputs]  # type: ignore[union-attr]
+    return outputs if top is None else apart(outputs, arguments)
 
 
 def highest_trace(values: Sequence[Any]) -> Any:

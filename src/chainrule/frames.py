@@ -28,7 +28,7 @@ ENGINE = frozenset(
 )
 # the engine's files but those that run parts of the user's code: what a whole function returns gets no name from its caller
 _PASSED = (
-    "checkpointing.py", "frames.py", "labels.py", "primitive.py", "pytree.py", "quick.py", "sizes.py", "trace.py", "tracer.py", "primitives",
+    "checkpointing.py", "frames.py", "in_place.py", "labels.py", "sharing.py", "methods.py", "primitive.py", "pytree.py", "quick.py", "sizes.py", "trace.py", "tracer.py", "writes.py", "primitives",
 )  # fmt: skip
 BORDERS = frozenset(path for path in ENGINE if os.path.relpath(path, _here).split(os.sep)[0] not in _PASSED)
 _COMPARE_OP = dis.opmap["COMPARE_OP"]

@@ -14,6 +14,7 @@ import numpy as np
 from chainrule.graphs import Equation, Graph, Literal, Operand, Step, Variable
 from chainrule.primitive import Primitive
 from chainrule.primitives.shaping import BROADCAST_TO, CONVERT
+from chainrule.sharing import VIEWS, share
 
 
 class QuickRecording:
@@ -30,7 +31,6 @@ class QuickRecording:
     _convert: Any
     _broadcast: Any
     _unexecuted: Any
-    _is_view: Any
 
     def quick_pair(self, primitive: Primitive, left: Any, right: Any, params: tuple = ()):
         """`record` for two operands while every value is plain, in a third of the time; None where that is not so."""
@@ -137,12 +137,10 @@ class QuickRecording:
         variables.append(variable)
         self.values.append(value if self.needed is None or number in self.needed else None)
         graph.equations.append(Equation(primitive, tuple(inputs), params, number, None, self.step))
-        if self._is_view(primitive, params):
-            for o in operands:
-                if type(o) is tracer_class:
-                    o.fresh = False
-            return tracer_class(self, number, value, variable, False)
-        return tracer_class(self, number, value, variable, True)
+        result = tracer_class(self, number, value, variable, True)
+        if primitive in VIEWS:
+            share(result, operands[0], primitive, params)
+        return result
 
 
 @functools.lru_cache(maxsize=256)

@@ -60,6 +60,14 @@ class SizeExpr:
                 return monomial[0][0][1]
         return None
 
+    @property
+    def least(self) -> int | None:
+        """The least value that it can have, as every symbol is 2 or more; None if that cannot be told."""
+        rising = all(
+            coefficient > 0 and all(atom[0] == "symbol" for atom, _ in monomial) for monomial, coefficient in self.terms
+        )
+        return self.evaluate(lambda symbol: 2) if rising else None
+
     def symbols(self) -> Iterator[int]:
         """Every symbol that occurs, also inside quotients."""
         for monomial, _ in self.terms:

@@ -100,10 +100,13 @@ class Size(Recorder):
                 return relation == "=="
         elif isinstance(other, (int, np.integer)):
             right = int(other)
-            if right < 2 and self.expr.symbol is not None:  # 0, 1 and negatives: every size from 2 on answers alike
+            least = self.expr.least
+            if (
+                least is not None and right < least
+            ):  # as 0, 1 and negatives are of N: every size from 2 on answers alike
                 if asked_by_user():
-                    self.trace.scope.guards.append(Guard(self.expr, ">=", 2, self.trace.line()))
-                return compare(2, right)
+                    self.trace.scope.guards.append(Guard(self.expr, ">=", least, self.trace.line()))
+                return compare(least, right)
         elif isinstance(other, (float, np.floating)):
             right = float(other)
         else:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.primitives.contraction import pays_to_optimize
 from chainrule.primitives.indexing import ARRAY, SLICE
 from chainrule.shapes import SizeExpr
 
@@ -77,6 +78,20 @@ def call(name: str, *arguments: str) -> Text:
 
 def _function(name: str) -> Spelling:
     return lambda operands, params, size: call(name, *(o.code for o in operands))
+
+
+def _with_parameters(name: str) -> Spelling:
+    """A function that takes its parameters, numbers or words, after its operands."""
+    return lambda operands, params, size: call(name, *(o.code for o in operands), *map(repr, params))
+
+
+def _round(operands, params, size) -> Text:
+    return call("np.round", operands[0].code, *(str(decimals) for decimals in params if decimals))
+
+
+def _part(name: str, part: int) -> Spelling:
+    """One of the results of a function that has two."""
+    return lambda operands, params, size: Text(f"{name}({operands[0].code})[{part}]")
 
 
 def _method(name: str) -> Spelling:
@@ -164,6 +179,209 @@ def _index(operands, params, size) -> Text:
     return Text(f"{x.within(ATOM)}[{index_text(params[0], arrays, size) or '()'}]")
 
 
+def _written(name: str, count: int) -> Spelling:
+    """A helper that takes an index after `count` operands, and further parameters after it."""
+
+    def spelled(operands, params, size) -> Text:
+        index = index_text(params[0], operands[count:], size) or "()"
+        return call(name, *(o.code for o in operands[:count]), f"np.s_[{index}]", *map(size.shape, params[1:]))
+
+    return spelled
+
+
+def _windows(operands, params, size) -> Text:
+    return call("np.lib.stride_tricks.sliding_window_view", operands[0].code, size(params[0]), f"axis={params[1]}")
+
+
+def _add_windows(operands, params, size) -> Text:
+    return call("add_windows", operands[0].code, str(params[0]))
+
+
+def _along_one_axis(name: str) -> Spelling:
+    """A function of operands and one axis, which vectors need not name: `np.cumsum(x, axis=1)`, `np.cumsum(v)`."""
+
+    def spelled(operands, params, size) -> Text:
+        axis = [] if size.ndim == 1 and name.startswith("np.") else [f"axis={params[0]}"]
+        return call(name, *(o.code for o in operands), *axis)
+
+    return spelled
+
+
+def _difference_ends(operands, params, size) -> Text:
+    (axis,) = params  # np.diff(..., prepend=0) would make float32 float64
+    widths = tuple((int(place == axis),) * 2 for place in range(size.ndim))
+    padded = call("np.pad", operands[0].code, "1" if size.ndim == 1 else str(widths))
+    return call("np.diff", padded.code, *([f"axis={axis}"] if axis != size.ndim - 1 else []))
+
+
+def _record_places(operands, params, size) -> Text:
+    return call("record_places", operands[0].code, *map(str, params))
+
+
+def _over_axes(name: str) -> Spelling:
+    """A helper with a tuple of axes: `products_of_others(x, (0,))`."""
+    return lambda operands, params, size: call(name, *(o.code for o in operands), *map(str, params))
+
+
+def _take_along_axis(operands, params, size) -> Text:
+    return call("np.take_along_axis", *(o.code for o in operands), f"axis={params[0]}")
+
+
+def _add_along_axis(operands, params, size) -> Text:
+    return call("add_along_axis", *(o.code for o in operands), str(params[0]), size(params[1]))
+
+
+def _along_axis(name: str) -> Spelling:
+    return lambda operands, params, size: call(name, operands[0].code, f"axis={params[0]}")
+
+
+def _argsort(operands, params, size) -> Text:
+    kind = "" if params[1] is None else f", kind={params[1]!r}"
+    return call("np.argsort", operands[0].code, f"axis={params[0]}{kind}")
+
+
+def _partition(name: str) -> Spelling:
+    def spelled(operands, params, size) -> Text:
+        kth = size(params[0][0]) if len(params[0]) == 1 else size.shape(params[0])
+        return call(name, operands[0].code, kth, f"axis={params[1]}")
+
+    return spelled
+
+
+def _searchsorted(operands, params, size) -> Text:
+    side = () if params[0] == "left" else (f"side={params[0]!r}",)
+    return call("np.searchsorted", *(o.code for o in operands), *side)
+
+
+def _with_params(name: str) -> Spelling:
+    def spelled(operands, params, size) -> Text:
+        written = (repr(p) if isinstance(p, (str, bool)) else size(p) for p in params)
+        return call(name, *(o.code for o in operands), *written)
+
+    return spelled
+
+
+def _pad(operands, params, size) -> Text:
+    pairs = [size.shape(pair) for pair in params[0]]
+    widths = pairs[0] if len(pairs) == 1 else f"({', '.join(pairs)})"
+    values = params[1][0] if len(params[1]) == 1 else params[1]
+    constants = (f"constant_values={values!r}",) if any(map(any, params[1])) else ()
+    return call("np.pad", operands[0].code, widths, *constants)
+
+
+def _roll(operands, params, size) -> Text:
+    shift, axis = (size(p[0]) if len(p) == 1 else size.shape(p) for p in params)
+    return call("np.roll", operands[0].code, shift, f"axis={axis}")
+
+
+def _choose(operands, params, size) -> Text:
+    numbers, *choices = (o.code for o in operands)
+    return call("np.choose", numbers, f"({', '.join(choices)}{',' if len(choices) == 1 else ''})")
+
+
+def _einsum(operands, params, size) -> Text:
+    subscripts = params[0]
+    optimized = ["optimize=True"] if pays_to_optimize(subscripts) else []
+    return call("np.einsum", f'"{subscripts}"', *(o.code for o in operands), *optimized)
+
+
+def _diagonal(operands, params, size) -> Text:
+    if size.ndim == 2:
+        return call("np.diagonal", operands[0].code, *(str(offset) for offset in params if offset))
+    return call("np.diagonal", operands[0].code, str(params[0]), "-2", "-1")
+
+
+def _at_offset(name: str) -> Spelling:
+    """`np.tril(x)`, or `np.tril(x, 1)` off the main diagonal."""
+    return lambda operands, params, size: call(name, operands[0].code, *(str(offset) for offset in params if offset))
+
+
+def _from_diagonal(operands, params, size) -> Text:
+    return call("from_diagonal", operands[0].code, *map(size, params))
+
+
+def _axis_arguments(axes: tuple, keepdims: bool, size) -> list[str]:
+    """`axis=` and `keepdims=`, where they are not the default."""
+    axis = [] if size.ndim == len(axes) else [f"axis={axes[0] if len(axes) == 1 else axes}"]
+    return axis + ["keepdims=True"] * keepdims
+
+
+def _spread(name: str) -> Spelling:
+    def spelled(operands, params, size) -> Text:
+        axes, keepdims, ddof = params
+        arguments = _axis_arguments(axes, keepdims, size) + ([f"ddof={ddof}"] if ddof else [])
+        if size.scalar:
+            return call(f"np.{name}", operands[0].code, *arguments)
+        return Text(f"{operands[0].within(ATOM)}.{name}({', '.join(arguments)})")
+
+    return spelled
+
+
+def _reduction(name: str) -> Spelling:
+    """A reduction that is no method: `np.median(x, axis=0)`."""
+
+    def spelled(operands, params, size) -> Text:
+        axes, keepdims = params
+        return call(f"np.{name}", operands[0].code, *_axis_arguments(axes, keepdims, size))
+
+    return spelled
+
+
+def _norm(operands, params, size) -> Text:
+    axes, keepdims = params
+    arguments = _axis_arguments(axes, keepdims, size)
+    if len(axes) <= 2 or size.ndim == len(axes):
+        return call("np.linalg.norm", operands[0].code, *arguments)
+    return call("np.sqrt", f"np.square({operands[0].code}).sum({', '.join(arguments)})")
+
+
+def _numbers(q) -> str:
+    return f"[{', '.join(map(literal, q))}]" if type(q) is tuple else literal(q)
+
+
+def _quantile(name: str) -> Spelling:
+    def spelled(operands, params, size) -> Text:
+        axes, keepdims, q, method = params
+        how = [] if method == "linear" else [f"method={method!r}"]
+        return call(name, operands[0].code, _numbers(q), *_axis_arguments(axes, keepdims, size), *how)
+
+    return spelled
+
+
+def _quantile_weights(name: str) -> Spelling:
+    def spelled(operands, params, size) -> Text:
+        axes, q, method = params
+        how = [] if method == "linear" else [repr(method)]
+        return call(name, operands[0].code, str(axes), _numbers(q), *how)
+
+    return spelled
+
+
+def _linalg(name: str, part: int | None = None) -> Spelling:
+    """A function of `np.linalg` with the parameters that are given; one of its results."""
+    picked = "" if part is None else f"[{part}]"
+
+    def spelled(operands, params, size) -> Text:
+        given = [literal(param) for param in params if param is not None]
+        return Text(f"{call(f'np.linalg.{name}', *(o.code for o in operands), *given).code}{picked}")
+
+    return spelled
+
+
+def _of_triangle(name: str, part: str) -> Spelling:
+    """A function of a symmetric matrix, which reads the lower triangle if it is not told."""
+
+    def spelled(operands, params, size) -> Text:
+        told = [] if params[0] == "L" else ['"U"']
+        return Text(call(f"np.linalg.{name}", operands[0].code, *told).code + part)
+
+    return spelled
+
+
+def _singular_values(operands, params, size) -> Text:
+    return call("np.linalg.svd", operands[0].code, "compute_uv=False")
+
+
 def _one_hot(operands, params, size) -> Text:
     classes, axis, dtype, _ = params
     labels = operands[0].code
@@ -218,6 +436,8 @@ SPELLINGS: dict[str, Spelling] = {
     "subtract": _operator("-", SUM),
     "multiply": _operator("*", PRODUCT),
     "divide": _operator("/", PRODUCT),
+    "remainder": _operator("%", PRODUCT),
+    "floor_divide": _operator("//", PRODUCT),
     "matmul": _matmul,
     "power": _power,
     "negative": _prefix("-"),
@@ -248,11 +468,71 @@ SPELLINGS: dict[str, Spelling] = {
     "concatenate": _joined("np.concatenate"),
     "stack": _joined("np.stack"),
     "index": _index,
+    "written": _written("written", 2),
+    "added_at": _written("added_at", 2),
+    "last_write": _written("last_write", 0),
     "one_hot": _one_hot,
+    "cumsum": _along_one_axis("np.cumsum"),
+    "cumprod": _along_one_axis("np.cumprod"),
+    "recurrence": _along_one_axis("recurrence"),
+    "recurrence_back": _along_one_axis("recurrence_back"),
+    "difference": _along_one_axis("np.diff"),
+    "difference_ends": _difference_ends,
+    "running_max": _along_one_axis("np.maximum.accumulate"),
+    "running_min": _along_one_axis("np.minimum.accumulate"),
+    "record_places": _record_places,
+    "prod": _method("prod"),
+    "var": _spread("var"),
+    "std": _spread("std"),
+    "median": _reduction("median"),
+    "nanmax": _reduction("nanmax"),
+    "nanmin": _reduction("nanmin"),
+    "norm": _norm,
+    "nanmedian": _reduction("nanmedian"),
+    "quantile": _quantile("np.quantile"),
+    "nanquantile": _quantile("np.nanquantile"),
+    "quantile_weights": _quantile_weights("quantile_weights"),
+    "nanquantile_weights": _quantile_weights("nanquantile_weights"),
+    "products_of_others": _over_axes("products_of_others"),
+    "windows": _windows,
+    "take_along_axis": _take_along_axis,
+    "add_along_axis": _add_along_axis,
+    "choose": _choose,
+    "roll": _roll,
+    "pad": _pad,
+    **{name: _with_params(name) for name in ("rfft_parts", "irfft_parts", "fft_parts")},
+    **{name: _with_params(name) for name in ("rfft_transposed", "irfft_transposed")},
+    "sort": _along_axis("np.sort"),
+    "argsort": _argsort,
+    "partition": _partition("np.partition"),
+    "argpartition": _partition("np.argpartition"),
+    "searchsorted": _searchsorted,
+    "add_windows": _add_windows,
+    "einsum": _einsum,
+    **{name: _linalg(name) for name in ("solve", "inv", "det", "cholesky", "pinv")},
+    "logabsdet": _linalg("slogdet", 1),
+    "sign_of_det": _linalg("slogdet", 0),
+    "lstsq": _linalg("lstsq", 0),
+    "eigenvalues": _of_triangle("eigvalsh", ""),
+    "eigenvectors": _of_triangle("eigh", "[1]"),
+    "singular_values": _singular_values,
+    "diagonal": _diagonal,
+    "diag": _at_offset("np.diag"),
+    "from_diagonal": _from_diagonal,
+    "tril": _at_offset("np.tril"),
+    "triu": _at_offset("np.triu"),
     "full": _full,
     "arange": _arange,
     "eye": _eye,
     "clip": _clip,
+    "round": _round,
+    "modf_fraction": _part("np.modf", 0),
+    "modf_whole": _part("np.modf", 1),
+    "frexp_mantissa": _part("np.frexp", 0),
+    "frexp_exponent": _part("np.frexp", 1),
+    "sinc_derivative": _with_parameters("sinc_derivative"),
+    "polygamma": _with_parameters("polygamma"),
+    "normal_quantile": _with_parameters("normal_quantile"),
     "size": _size,
     "stop_gradient": _stop_gradient,
     "shift": _stop_gradient,
@@ -302,6 +582,8 @@ def _dtype_argument(dtype: Any) -> str:
 
 def array_literal(array: np.ndarray) -> str:
     """A small array as Python text."""
+    if not array.size and array.ndim > 1:  # brackets alone would not tell its shape
+        return f"np.zeros({array.shape}, dtype={dtype_name(array.dtype)})"
     text = np.array2string(array, separator=", ", threshold=10_000, floatmode="unique", max_line_width=10_000)
     text = re.sub(r"\s*\n\s*", " ", text)
     text = re.sub(r"\binf\b", "np.inf", re.sub(r"\bnan\b", "np.nan", text))

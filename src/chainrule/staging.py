@@ -136,6 +136,10 @@ def _record(
         trace.labels.check()
         kinds = trace.labels.kinds()
         trace.graph.outputs = [trace.operand(o) for o in outputs]
+    except ValueError as error:
+        if isinstance(error.__cause__, UnsupportedError):  # NumPy: "setting an array element with a sequence"
+            raise error.__cause__ from None
+        raise
     finally:
         entered, originals = trace.entered, trace.originals()
         trace.close()

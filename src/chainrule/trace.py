@@ -23,17 +23,14 @@ from chainrule.frames import ENGINE, place_text, running_code, target_of_running
 from chainrule.graphs import Equation, Graph, Literal, Operand, Origin, Step, Variable
 from chainrule.places import place_of, user_frame
 from chainrule.primitive import Primitive, apply
-from chainrule.primitives.control import HOLD, STOP_GRADIENT
-from chainrule.primitives.indexing import ARRAY, INDEX
-from chainrule.primitives.linear_algebra import TRANSPOSE
-from chainrule.primitives.shaping import BROADCAST_TO, CONVERT, EXPAND_DIMS, RESHAPE, SQUEEZE
+from chainrule.primitives.shaping import BROADCAST_TO, CONVERT
 from chainrule.pytree import Recorder
 from chainrule.quick import QuickRecording, dtype_of
 from chainrule.shapes import SizeScope, broadcast_shapes, str_shape
+from chainrule.sharing import VIEWS, handle, share
 from chainrule.sizes import Size
 
 _levels = itertools.count()
-VIEWS = frozenset((TRANSPOSE, RESHAPE, EXPAND_DIMS, SQUEEZE, BROADCAST_TO, STOP_GRADIENT, HOLD, INDEX))
 _NUMBERS = (int, float, bool, np.generic)
 
 
@@ -105,6 +102,7 @@ class Trace(QuickRecording):
             refuse_other_meanings(value)
             if isinstance(value, Recorder):
                 self.quick = False
+                value = handle(value)  # what is written into it later must not reach the backward pass
         number = self._number(variable, value)
         self.graph.inputs.append(number)
         return self.tracer_class(self, number, value, variable, False)
@@ -123,6 +121,9 @@ class Trace(QuickRecording):
             key: Any = (value.level, value.number)  # type: ignore[attr-defined]
             number = self.constant_numbers.get(key)
             if number is None:
+                if not value.trace.alive:
+                    raise value.trace._leaked((value,))
+                value = handle(value)
                 number = self._number(Variable(dims_of(value), value.dtype, is_weak(value)), value)  # type: ignore[attr-defined]
                 self.constant_numbers[key] = number
                 self.graph.constants[number] = value
@@ -255,12 +256,10 @@ class Trace(QuickRecording):
             variable.depth = len(self.calls)
         number = self._number(variable, value)
         graph.equations.append(Equation(primitive, tuple(inputs), params, number, origin, self.step))
-        fresh = not self._is_view(primitive, params)
-        if not fresh:
-            for o in operands:
-                if type(o) is self.tracer_class:
-                    o.fresh = False
-        return self.tracer_class(self, number, value, variable, fresh)
+        result = self.tracer_class(self, number, value, variable, True)
+        if primitive in VIEWS:
+            share(result, operands[0], primitive, params)
+        return result
 
     def _entering(self, operands: tuple, params: tuple) -> tuple[tuple, tuple]:
         """Operands and parameters with what follows a size lifted to it."""
@@ -308,9 +307,6 @@ class Trace(QuickRecording):
                 if variable.shape != shape and (self.scope is None or not self._resolves(variable.shape, shape)):
                     inputs[place] = self._unexecuted(BROADCAST_TO, i, (shape,), shape, variable.dtype)
 
-    def _is_view(self, primitive: Primitive, params: tuple) -> bool:
-        return primitive in VIEWS and (primitive is not INDEX or not _copies(params[0]))
-
     def _resolves(self, left: tuple, right: tuple) -> bool:
         resolve = self.scope.resolve  # type: ignore[union-attr]
         return tuple(map(resolve, left)) == tuple(map(resolve, right))
@@ -330,6 +326,10 @@ class Trace(QuickRecording):
         # a derived equation is named after what it is derived from, not by the line that asked for the derivative
         name = target_of_running_line() if self.step is None else None
         return Origin(place.filename, place.line, place.function, self.calls), name
+
+    def __call__(self, *args, **kwargs):
+        """`x.trace()`: a traced value's `trace` is this recording, not the sum of its diagonal."""
+        raise UnsupportedError(f"x.trace() cannot be traced; {place_text()}. Write np.trace(x).")
 
     def line(self) -> str:
         """`line 4 of loss()`: the user's running line."""
@@ -400,11 +400,6 @@ class Trace(QuickRecording):
         self.values = []
         self.constant_numbers = {}
         self.kept = []
-
-
-def _copies(template: tuple) -> bool:
-    """Whether an index makes a copy (it holds an array), not a view."""
-    return any(type(item) is tuple and item[0] == ARRAY for item in template)
 
 
 def refuse_other_meanings(value: Any) -> None:

@@ -2,10 +2,10 @@
 
 It implements `__array_ufunc__`, `__array_function__`, Python's operators and ndarray's methods, so that user code keeps
 its own `import numpy as np`. What it cannot record it refuses by name and line, with what to write instead: `__array__`
-raises, every unhandled NumPy function raises, writes into arrays raise. Never a silent wrong answer.
+raises, every unhandled NumPy function raises. Never a silent wrong answer.
 
-In-place operators follow NumPy where that is exact (a fresh array without views: the value is replaced, aliases see it)
-and are refused where it is not.
+Writes into arrays that the function itself made are followed through views and other names (`writes.py`), and refused
+where they cannot be: into arguments, and into what may or may not share memory.
 """
 
 from __future__ import annotations
@@ -18,25 +18,29 @@ import numpy as np
 from chainrule.advice import instead
 from chainrule.errors import ControlFlowError, UnsupportedError
 from chainrule.frames import ENGINE, place_text
-from chainrule.graphs import Variable, shapes_agree
+from chainrule.graphs import Variable
+from chainrule.in_place import InPlace
+from chainrule.methods import ArrayMethods
 from chainrule.places import place_of, size_names, user_frame
 from chainrule.primitive import FUNCTIONS, UFUNCS, Primitive, ufunc_dtype, weak_type
-from chainrule.primitives import arithmetic, comparison, reduction
+from chainrule.primitives import arithmetic, comparison, rounding, scipy_special, shaping
 from chainrule.primitives.indexing import index
 from chainrule.primitives.linear_algebra import MATMUL, matmul, swap_last, transpose
-from chainrule.primitives.shaping import reshape
+from chainrule.primitives.ufunc_methods import call_method
 from chainrule.pytree import Recorder
 from chainrule.shapes import SizeExpr
+from chainrule.sharing import LOOKS, note_looks
 from chainrule.sizes import Size
 from chainrule.trace import Trace
+from chainrule.writes import is_one_truth
 
 _SCALARS = (int, float, np.generic)
 
 
-class Tracer(Recorder):
+class Tracer(InPlace, ArrayMethods):
     """A traced value: its trace, its variable's number and, in a concrete trace, its value."""
 
-    __slots__ = ("fresh", "level", "number", "trace", "value", "variable")
+    __slots__ = ("__weakref__", "fresh", "level", "number", "trace", "value", "variable")
     __array_priority__ = 1000
     __hash__ = None  # type: ignore[assignment]
 
@@ -46,7 +50,7 @@ class Tracer(Recorder):
         self.number = number
         self.value = value
         self.variable = variable
-        self.fresh = fresh  # made by an equation and without views: it can be written in place
+        self.fresh = fresh  # who else sees its memory, and whether it can be written: `writes.py`
 
     # -- what an array knows of itself ---------------------------------------------------------------------------
     @property
@@ -61,6 +65,10 @@ class Tracer(Recorder):
         if self.trace.places:
             self._name_sizes(shape)
         return tuple(Size(self.trace, dim) if isinstance(dim, SizeExpr) else dim for dim in shape)
+
+    @shape.setter
+    def shape(self, shape) -> None:
+        self._refuse("x.shape = ..., which works in place,", "x = x.reshape(...)")
 
     def _name_sizes(self, shape: tuple) -> None:
         """`N = X.shape[0]` names the size N."""
@@ -78,6 +86,10 @@ class Tracer(Recorder):
     def dtype(self) -> np.dtype:
         """The dtype; of a Python scalar, NumPy's default for it."""
         return self.variable.dtype
+
+    @dtype.setter
+    def dtype(self, dtype) -> None:
+        self._refuse("x.dtype = ..., which works in place,", "x = x.astype(...)")
 
     @property
     def weak(self) -> bool:
@@ -111,6 +123,21 @@ class Tracer(Recorder):
     def real(self):
         """Itself: traced values are real."""
         return self
+
+    @property
+    def imag(self):
+        """Zeros: traced values are real."""
+        return FUNCTIONS[np.imag](self)
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of an entry."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self):
+        """The bytes of all entries."""
+        return self.size * self.itemsize
 
     @property
     def flat(self) -> NoReturn:
@@ -155,17 +182,17 @@ class Tracer(Recorder):
         return result
 
     def _unusual_ufunc(self, ufunc, method, inputs, kwargs, entry):
+        if entry is None and scipy_special.enter():  # SciPy was imported after us
+            return self.__array_ufunc__(ufunc, method, *inputs, **kwargs)
         name = f"np.{ufunc.__name__}"
-        if method == "reduce" and ufunc is np.add and not kwargs.get("out"):
-            return FUNCTIONS[np.sum](*inputs, **{"axis": 0, **kwargs})
+        if method == "at" and ufunc in (np.add, np.subtract):
+            return self._add_at(ufunc, inputs)
         if kwargs.get("out"):
-            self._refuse(
-                f"an in-place write ({name} with out=, or += on an array)", "x = x + t, which makes a new array"
-            )
+            return self._into(ufunc, method, inputs, kwargs)
+        if method != "__call__":
+            return self._as_one(call_method, ufunc, method, *inputs, **kwargs)
         if entry is None:
             self._refuse(name, instead(ufunc.__name__))
-        if method != "__call__":
-            self._refuse(f"{name}.{method}", "the function itself, or a reduction such as np.sum")
         if set(kwargs) == {"dtype"}:
             operands = [np.asarray(x) if type(x) in (list, tuple) else x for x in inputs]
             if ufunc_dtype(ufunc, tuple(map(weak_type, operands))) == np.dtype(kwargs["dtype"]):
@@ -175,9 +202,30 @@ class Tracer(Recorder):
     def __array_function__(self, function, types, args, kwargs):
         handler = FUNCTIONS.get(function)
         if handler is None:
+            like = _LIKE.get(function)
+            if like is not None and not any(isinstance(a, Recorder) for a in (*args, *kwargs.values())):
+                return like(self, *args, **kwargs)
             name = getattr(function, "__module__", "numpy").replace("numpy", "np") + "." + function.__name__
             self._refuse(name, instead(function.__name__))
-        return self._as_one(handler, *args, **kwargs)
+        target = kwargs.get("out")
+        if target is not None:
+            return self._function_into(function, handler, args, kwargs)
+        result = self._as_one(handler, *args, **kwargs)
+        if function in LOOKS:
+            note_looks(function, result, args, kwargs)
+        elif type(result) is Tracer:  # NumPy answers with a copy: nobody else sees its memory
+            if any(result is a for a in args):
+                return result.copy()
+            result.fresh = True
+        elif type(result) in (list, tuple):
+            for part in result:
+                if type(part) is Tracer:
+                    part.fresh = True
+        return result
+
+    def _function(self, function, *args, **kwargs):
+        """A NumPy function, as if it had been called by name."""
+        return self.__array_function__(function, (), args, kwargs)
 
     def __array__(self, dtype=None, copy=None):
         if self.dtype.kind in "iu":
@@ -190,7 +238,8 @@ class Tracer(Recorder):
             )
         return self._refuse(
             "turning a traced value into a plain array (np.array, np.asarray, np.full, a list of traced values)",
-            "np.stack([...]) to build an array of traced values, a @ x for a.dot(x), and x alone for np.asarray(x)",
+            "np.stack([...]) to build an array of traced values, a @ x for a.dot(x), x alone for np.asarray(x), and make an "
+            "array that is written into with np.zeros_like(x, shape=...)",
         )
 
     def _refuse(self, what: str, instead: str) -> NoReturn:
@@ -216,7 +265,8 @@ class Tracer(Recorder):
     def __float__(self) -> NoReturn:
         self._refuse(
             "float() of a traced value (asked for by float(), by math.exp and its kin, or by a[i] = x on a plain array)",
-            "the value itself, np.exp for math.exp, np.stack([...]) for an array of traced values",
+            "the value itself, np.exp for math.exp, np.stack([...]) for an array of traced values, and make an array that "
+            "is written into with np.zeros_like(x, shape=...) of a traced x",
         )
 
     def __int__(self) -> NoReturn:
@@ -231,12 +281,6 @@ class Tracer(Recorder):
             raise UnsupportedError("an array with axes cannot be an index of a plain list; write np.take(x, i, axis)")
         self._refuse("using a traced value as an index of a plain list or array, or in range()", "np.take(x, i, axis)")
 
-    def item(self, *args) -> NoReturn:
-        """Refused: it would read the value."""
-        self._refuse("x.item()", "x itself, or x[i, j]")
-
-    tolist = tobytes = item
-
     def __len__(self) -> int:
         if not self.ndim:
             raise TypeError("len() of a traced scalar")
@@ -247,43 +291,30 @@ class Tracer(Recorder):
             raise TypeError("iteration over a traced scalar")
         return (self[i] for i in range(len(self)))
 
-    def __contains__(self, item) -> NoReturn:
-        self._refuse("`in` on a traced value", "np.any(x == item)")
+    def __contains__(self, item) -> bool:
+        return bool(FUNCTIONS[np.any](self == item))
 
     def __format__(self, spec: str) -> str:
         if not spec:
             return repr(self)
         return format(self.known_value("Python formats a traced value"), spec)
 
-    def __round__(self, digits=None) -> NoReturn:
-        self._refuse("round() of a traced value", "it outside of the function: its derivative is zero")
+    def __round__(self, digits=None):
+        if digits is None:  # a whole number of Python's
+            self._refuse("round() of a traced value", "np.round(x): its derivative is zero")
+        return self._function(np.round, self, digits)
 
     # -- writes --------------------------------------------------------------------------------------------------
-    def __setitem__(self, key, value) -> NoReturn:
-        self._refuse(
-            "writing into a traced array (x[i] = v)", "np.where(mask, v, x), or build it with np.stack, np.concatenate"
-        )
-
-    def _write(self, result):
-        """In-place operators: scalars rebind, fresh arrays are replaced in place, anything else is refused."""
-        if self.ndim == 0:
-            return result
-        if not self.fresh:
-            self._refuse("an in-place operator on an argument, a view, or an array with views", "x = x + t")
-        same = shapes_agree(result.variable.shape, self.variable.shape)  # maybe of sizes that were found equal since
-        if result.trace is not self.trace or result.dtype != self.dtype or not same:
-            self._refuse("an in-place operator that changes shape or dtype", "x = x + t")
-        self.number, self.value, self.variable = result.number, result.value, result.variable
-        return self
-
     def __copy__(self):
-        return +self  # type: ignore[operator]
+        return self.copy()
 
     def __deepcopy__(self, memo):
-        return +self  # type: ignore[operator]
+        return memo.setdefault(id(self), self.copy())
 
     def copy(self, order="C"):
         """A recorded copy."""
+        if self.dtype.kind == "b":
+            return self.trace.record(shaping.CONVERT, (self,), (self.dtype,))
         return +self  # type: ignore[operator]
 
     def __reduce__(self) -> NoReturn:
@@ -291,81 +322,10 @@ class Tracer(Recorder):
 
     # -- indexing and methods ------------------------------------------------------------------------------------
     def __getitem__(self, key):
-        return index(self, key)
-
-    def sum(self, axis=None, dtype=None, out=None, keepdims=False):
-        """As `np.sum`."""
-        return FUNCTIONS[np.sum](self, axis, dtype, out, keepdims)
-
-    def mean(self, axis=None, dtype=None, out=None, keepdims=False):
-        """As `np.mean`."""
-        return FUNCTIONS[np.mean](self, axis, dtype, out, keepdims)
-
-    def max(self, axis=None, out=None, keepdims=False):
-        """As `np.max`."""
-        return FUNCTIONS[np.max](self, axis, out=out, keepdims=keepdims)
-
-    def min(self, axis=None, out=None, keepdims=False):
-        """As `np.min`."""
-        return FUNCTIONS[np.min](self, axis, out=out, keepdims=keepdims)
-
-    def any(self, axis=None, out=None, keepdims=False):
-        """As `np.any`."""
-        return FUNCTIONS[np.any](self, axis, out, keepdims)
-
-    def all(self, axis=None, out=None, keepdims=False):
-        """As `np.all`."""
-        return FUNCTIONS[np.all](self, axis, out, keepdims)
-
-    def argmax(self, axis=None, out=None, *, keepdims=False):
-        """As `np.argmax`."""
-        return reduction.reduce(reduction.ARGMAX, self, axis, keepdims)
-
-    def argmin(self, axis=None, out=None, *, keepdims=False):
-        """As `np.argmin`."""
-        return reduction.reduce(reduction.ARGMIN, self, axis, keepdims)
-
-    def reshape(self, *shape, order="C", copy=None):
-        """As `np.reshape`."""
-        return reshape(self, shape[0] if len(shape) == 1 else shape, order)
-
-    def ravel(self, order="C"):
-        """As `np.ravel`."""
-        return reshape(self, (-1,), order)
-
-    def flatten(self, order="C"):
-        """All entries in one axis, as a copy."""
-        return reshape(self, (-1,), order)
-
-    def transpose(self, *axes):
-        """As `np.transpose`."""
-        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
-            return transpose(self, axes[0])
-        return transpose(self, axes or None)
-
-    def swapaxes(self, axis1, axis2):
-        """As `np.swapaxes`."""
-        return FUNCTIONS[np.swapaxes](self, axis1, axis2)
-
-    def squeeze(self, axis=None):
-        """As `np.squeeze`."""
-        return FUNCTIONS[np.squeeze](self, axis)
-
-    def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
-        """As `np.astype`."""
-        return FUNCTIONS[np.astype](self, dtype, copy=copy)
-
-    def clip(self, min=None, max=None, out=None):
-        """As `np.clip`."""
-        return FUNCTIONS[np.clip](self, min, max, out)
-
-    def dot(self, b, out=None):
-        """As `np.dot`."""
-        return self._as_one(FUNCTIONS[np.dot], self, b, out)
-
-    def take(self, indices, axis=None, out=None, mode="raise"):
-        """As `np.take`."""
-        return self._as_one(FUNCTIONS[np.take], self, indices, axis, out, mode)
+        result = index(self, key)
+        if type(key) is not int and type(key) is not slice and is_one_truth(key):
+            result.fresh = True  # a copy, as with any mask
+        return result
 
     def __getattr__(self, name: str):
         if name.startswith("_") or not hasattr(np.ndarray, name):
@@ -444,6 +404,8 @@ _BINARY = {
     "mul": arithmetic.MULTIPLY,
     "truediv": arithmetic.DIVIDE,
     "pow": arithmetic.POWER,
+    "mod": rounding.REMAINDER,
+    "floordiv": rounding.FLOOR_DIVIDE,
     "and": _LOGIC["bitwise_and"],
     "or": _LOGIC["bitwise_or"],
     "xor": _LOGIC["bitwise_xor"],
@@ -451,7 +413,7 @@ _BINARY = {
 for _name, _primitive in _BINARY.items():
     setattr(Tracer, f"__{_name}__", _binary(_primitive))
     setattr(Tracer, f"__r{_name}__", _binary(_primitive, reverse=True))
-for _name in ("add", "sub", "mul", "truediv", "pow", "and", "or", "xor"):
+for _name in ("add", "sub", "mul", "truediv", "pow", "mod", "floordiv", "and", "or", "xor"):
     setattr(Tracer, f"__i{_name}__", _in_place(getattr(operator, f"__{_name}__")))
 for _name, _primitive in zip(("gt", "ge", "lt", "le", "eq", "ne"), comparison.COMPARISONS, strict=True):
     setattr(Tracer, f"__{_name}__", _binary(_primitive))
@@ -459,23 +421,34 @@ for _name, _primitive in (("neg", arithmetic.NEGATIVE), ("pos", arithmetic.POSIT
     setattr(Tracer, f"__{_name}__", _unary(_primitive))
 
 
-def _rounding(symbol):
-    def method(self, other):
-        self._refuse(f"`{symbol}`", "it outside of the function, or subtract a constant multiple")
-
-    return method
+def _divmod(self, other):
+    return self // other, self % other
 
 
-for _name, _symbol in (("mod", "%"), ("floordiv", "//"), ("divmod", "divmod()")):
-    setattr(Tracer, f"__{_name}__", _rounding(_symbol))
-    setattr(Tracer, f"__r{_name}__", _rounding(_symbol))
+def _rdivmod(self, other):
+    return other // self, other % self
+
+
 for _name, _method in (
+    ("divmod", _divmod),
+    ("rdivmod", _rdivmod),
     ("invert", _unary(_LOGIC["invert"])),
     ("matmul", _matmul),
     ("rmatmul", _rmatmul),
     ("imatmul", _in_place(operator.__matmul__)),
 ):
     setattr(Tracer, f"__{_name}__", _method)
+
+
+# `np.zeros(3, like=x)`: an array that the function may write traced values into
+_LIKE: Any = {
+    np.zeros: lambda x, shape, dtype=float, order="C", *, device=None: np.zeros_like(x, dtype, shape=shape),
+    np.ones: lambda x, shape, dtype=None, order="C", *, device=None: np.ones_like(x, dtype or float, shape=shape),
+    np.empty: lambda x, shape, dtype=float, order="C", *, device=None: np.zeros_like(x, dtype, shape=shape),
+    np.full: lambda x, shape, fill_value, dtype=None, order="C", *, device=None: np.full_like(
+        x, fill_value, dtype or np.asarray(fill_value).dtype, shape=shape
+    ),
+}
 
 
 def new_trace(**options) -> Trace:

@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import math
 import operator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from chainrule.errors import UnsupportedError
-from chainrule.primitive import UFUNCS, apply, elementwise, handles, ufunc_dtype, weak_type
+from chainrule.index_form import (
+    Of,
+    Plus,
+    Raised,
+    Times,
+    Value,
+    function,
+    negative,
+    number,
+    over,
+)
+from chainrule.primitive import UFUNCS, elementwise, ufunc_dtype, weak_type
 
 
 def _pair(rng, low=-2.0, high=2.0):
@@ -30,6 +41,7 @@ ADD = elementwise(
     operator=operator.add,
     samples=_pair,
     latex="{0} + {1}",
+    entry=lambda a, b: Plus((a, b)),
 )
 SUBTRACT = elementwise(
     np.subtract,
@@ -37,6 +49,7 @@ SUBTRACT = elementwise(
     operator=operator.sub,
     samples=_pair,
     latex="{0} - {1}",
+    entry=lambda a, b: Plus((a, negative(b))),
 )
 MULTIPLY = elementwise(
     np.multiply,
@@ -45,6 +58,7 @@ MULTIPLY = elementwise(
     singular=True,
     samples=_pair,
     latex=r"{0} \odot {1}",
+    entry=lambda a, b: Times((a, b)),
 )
 DIVIDE = elementwise(
     np.true_divide,
@@ -54,9 +68,14 @@ DIVIDE = elementwise(
     samples=lambda rng: _pair(rng, 0.5, 2.0),
     singular=True,
     latex=r"\frac{{{0}}}{{{1}}}",
+    entry=over,
 )
-NEGATIVE = elementwise(np.negative, (lambda x, y: -1,), operator=operator.neg, samples=_one, latex="-{0}")
-POSITIVE = elementwise(np.positive, (lambda x, y: 1,), operator=operator.pos, samples=_one, latex="{0}")
+NEGATIVE = elementwise(
+    np.negative, (lambda x, y: -1,), operator=operator.neg, samples=_one, latex="-{0}", entry=negative
+)
+POSITIVE = elementwise(
+    np.positive, (lambda x, y: 1,), operator=operator.pos, samples=_one, latex="{0}", entry=lambda x: x
+)
 
 
 def power_by_base(x: Any, p: Any, y: Any) -> Any:
@@ -84,6 +103,7 @@ POWER = elementwise(
         ((2.5, rng.uniform(-1.0, 1.0, (3,))), ()),
     ],
     latex="{{{0}}}^{{{1}}}",
+    entry=Raised,
 )
 POWER.forward = operator.pow  # x**2 is a product there; np.power calls pow() for each entry
 ABS = elementwise(
@@ -96,6 +116,7 @@ ABS = elementwise(
     analytic=lambda x: x * np.sign(x.real),
     kinks="x = 0",
     latex=r"\lvert {0} \rvert",
+    entry=function("abs"),
 )
 SIGN = elementwise(
     np.sign,
@@ -105,8 +126,16 @@ SIGN = elementwise(
     analytic=lambda x: np.sign(x.real),
     kinks="x = 0",
     latex=r"\operatorname{{sign}} {0}",
+    entry=function("sign"),
 )
-SQUARE = elementwise(np.square, (lambda x, y: 2 * x,), singular=True, samples=_one, latex="{0}^2")
+SQUARE = elementwise(
+    np.square,
+    (lambda x, y: 2 * x,),
+    singular=True,
+    samples=_one,
+    latex="{0}^2",
+    entry=lambda x: Raised(x, number(2)),
+)
 
 
 def _share(mine, other, tie):
@@ -143,6 +172,7 @@ MAXIMUM = elementwise(
     samples=lambda rng: [(operands, (0,)) for operands, _ in _pair(rng)] + [((rng.uniform(-1, 1, (5,)), 0), (0,))],
     kinks="a = b",
     latex=r"\max({0}, {1})",
+    entry=lambda a, b, tie: Of("max", (a, b), Fraction(tie)),
 )
 MINIMUM = elementwise(
     _minimum,
@@ -155,12 +185,19 @@ MINIMUM = elementwise(
     samples=lambda rng: [(operands, (0,)) for operands, _ in _pair(rng)] + [((rng.uniform(-1, 1, (5,)), 0), (0,))],
     kinks="a = b",
     latex=r"\min({0}, {1})",
+    entry=lambda a, b, tie: Of("min", (a, b), Fraction(tie)),
 )
 
 
 def clip(x, low, high):
     """`np.clip` with both bounds; no bound is an infinite one."""
     return np.minimum(np.maximum(x, low), high)
+
+
+def _clipped_entry(x, low, high):
+    if high == Value(math.inf):
+        return Of("max", (x, low))
+    return Of("min", (x, high)) if low == Value(-math.inf) else Of("clip", (x, low, high))
 
 
 CLIP = elementwise(
@@ -174,19 +211,11 @@ CLIP = elementwise(
     samples=lambda rng: [((rng.uniform(-2.0, 2.0, (3, 4)), -0.7, 0.6), ())],
     kinks="x = low, x = high",
     latex=r"\operatorname{{clip}}({0}, {1}, {2})",
+    entry=_clipped_entry,
 )
 
 UFUNCS[np.maximum] = MAXIMUM
 UFUNCS[np.minimum] = MINIMUM
-
-
-@handles(np.clip)
-def np_clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None):
-    """`np.clip`; a bound that is None is infinite."""
-    if out is not None:
-        raise UnsupportedError("np.clip(..., out=) writes into an array; write y = np.clip(x, low, high)")
-    low, high = (a_min if a_min is not None else min), (a_max if a_max is not None else max)
-    return apply(CLIP, a, -math.inf if low is None else low, math.inf if high is None else high)
 
 
 FAMILY = (

@@ -7,15 +7,16 @@ import operator
 import numpy as np
 
 from chainrule.errors import UnsupportedError
+from chainrule.index_form import ONE, Cases, Holds, Of, Plus, Times, entrywise, function, negative
 from chainrule.primitive import apply, elementwise, general, handles, same_shape, ufunc_dtype, weak_type
 
 _COMPARISONS = {
-    np.greater: (operator.gt, ">"),
-    np.greater_equal: (operator.ge, r"\ge"),
-    np.less: (operator.lt, "<"),
-    np.less_equal: (operator.le, r"\le"),
-    np.equal: (operator.eq, "="),
-    np.not_equal: (operator.ne, r"\ne"),
+    np.greater: (operator.gt, ">", ">"),
+    np.greater_equal: (operator.ge, r"\ge", ">="),
+    np.less: (operator.lt, "<", "<"),
+    np.less_equal: (operator.le, r"\le", "<="),
+    np.equal: (operator.eq, "=", "=="),
+    np.not_equal: (operator.ne, r"\ne", "!="),
 }
 
 
@@ -43,18 +44,33 @@ COMPARISONS = tuple(
         operator=python,
         converts_from=None,
         latex="{0} " + sign + " {1}",
+        entry=lambda a, b, relation=relation: Holds(relation, a, b),
         **(_on_real_parts(ufunc) if ufunc in (np.equal, np.not_equal) else {"samples": _pair, "kinks": "a = b"}),
     )
-    for ufunc, (python, sign) in _COMPARISONS.items()
+    for ufunc, (python, sign, relation) in _COMPARISONS.items()
 )
+
+
+def _both(a, b):
+    return Times((a, b))
+
+
+def _either(a, b):
+    return Of("max", (a, b))
+
+
+def _not(a):
+    return Plus((ONE, negative(a)))
+
+
 LOGIC = tuple(
-    elementwise(ufunc, converts_from=None, samples=_bools, latex="{0} " + sign + " {1}")
-    for ufunc, sign in (
-        (np.logical_and, r"\wedge"),
-        (np.logical_or, r"\vee"),
-        (np.bitwise_and, r"\wedge"),
-        (np.bitwise_or, r"\vee"),
-        (np.bitwise_xor, r"\oplus"),
+    elementwise(ufunc, converts_from=None, samples=_bools, latex="{0} " + sign + " {1}", entry=entry)
+    for ufunc, sign, entry in (
+        (np.logical_and, r"\wedge", _both),
+        (np.logical_or, r"\vee", _either),
+        (np.bitwise_and, r"\wedge", _both),
+        (np.bitwise_or, r"\vee", _either),
+        (np.bitwise_xor, r"\oplus", lambda a, b: Holds("!=", a, b)),
     )
 )
 TESTS = tuple(
@@ -62,14 +78,15 @@ TESTS = tuple(
         ufunc,
         converts_from=None,
         samples=samples,
+        entry=entry or function(ufunc.__name__),
         latex=r"\operatorname{{" + ufunc.__name__.replace("_", r"\_") + "}} {0}",
     )
-    for ufunc, samples in (
-        (np.logical_not, lambda rng: [((rng.uniform(-1, 1, (3, 4)) > 0,), ())]),
-        (np.invert, lambda rng: [((rng.uniform(-1, 1, (3, 4)) > 0,), ())]),
-        (np.isnan, lambda rng: [((np.array([1.0, np.nan, np.inf, -np.inf]),), ())]),
-        (np.isfinite, lambda rng: [((np.array([1.0, np.nan, np.inf, -np.inf]),), ())]),
-        (np.isinf, lambda rng: [((np.array([1.0, np.nan, np.inf, -np.inf]),), ())]),
+    for ufunc, samples, entry in (
+        (np.logical_not, lambda rng: [((rng.uniform(-1, 1, (3, 4)) > 0,), ())], _not),
+        (np.invert, lambda rng: [((rng.uniform(-1, 1, (3, 4)) > 0,), ())], _not),
+        (np.isnan, lambda rng: [((np.array([1.0, np.nan, np.inf, -np.inf]),), ())], None),
+        (np.isfinite, lambda rng: [((np.array([1.0, np.nan, np.inf, -np.inf]),), ())], None),
+        (np.isinf, lambda rng: [((np.array([1.0, np.nan, np.inf, -np.inf]),), ())], None),
     )
 )
 
@@ -99,6 +116,7 @@ WHERE = general(
         ((rng.uniform(-1, 1, (3, 4)) > 0, rng.uniform(-1, 1, (3, 4)), 0.0), ()),
     ],
     latex=r"{1} \text{{ if }} {0} \text{{ else }} {2}",
+    index_form=entrywise(Cases),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.errors import ArgumentError, DataError
+from chainrule.index_form import Counted, Delta, Entry, function
 from chainrule.primitive import Primitive, apply, elementwise, general, handles, register
 from chainrule.pytree import Recorder
 
@@ -22,6 +23,7 @@ STOP_GRADIENT = elementwise(
     complex_step="rule",
     analytic=lambda x: x.real,
     latex="{0}",
+    entry=function("held"),
 )
 
 
@@ -54,6 +56,7 @@ SHIFT = elementwise(
     complex_step="rule",
     analytic=lambda x: x.real,
     latex="{0}",
+    entry=function("held"),
     doc="A value that shifts all logits of a row alike: softmax does not change with it, so nothing flows through it.",
 )
 
@@ -66,6 +69,7 @@ HOLD = elementwise(
     param_names=("segment",),
     samples=lambda rng: [((rng.standard_normal((3, 4)),), ((0,),))],
     latex="{0}",
+    entry=lambda x, segment: x,
     doc="A value that a checkpoint begins with again: no rewrite sees through it, so what is made of it stays apart.",
 )
 
@@ -89,6 +93,14 @@ def _one_hot_shape(labels, size, axis, dtype, wraps):
     return (*labels.shape[:axis], size, *labels.shape[axis:])
 
 
+def _one_hot_entry(entries, at, letters, size, axis, dtype, wraps):
+    """1 where the class number is the position on the class axis; one that counts from the end has no such form."""
+    label = entries[0](*at[:axis], *at[axis + 1 :])
+    if isinstance(label, Counted):
+        return Delta(label.position, at[axis])
+    return Delta(label, at[axis]) if isinstance(label, Entry) else None
+
+
 ONE_HOT = general(
     "one_hot",
     _one_hot,
@@ -102,6 +114,7 @@ ONE_HOT = general(
         ((np.array([2, -3, -1]),), (3, 1, np.dtype(np.float64), True)),
     ],
     latex=r"\operatorname{{onehot}} {0}",
+    index_form=_one_hot_entry,
     doc="`wraps` says whether a negative class number counts from the end, as in `np.eye(k)[y]`; else it is a mistake.",
 )
 
@@ -138,7 +151,7 @@ def one_hot(labels, size, axis=-1, dtype=np.float64):
     return apply(ONE_HOT, labels, params=(size, place, np.dtype(dtype), False))
 
 
-def constant(name, forward, shape_rule, param_names, latex, sample):
+def constant(name, forward, shape_rule, param_names, latex, sample, index_form):
     """Register a primitive without operands."""
     return register(
         Primitive(
@@ -150,6 +163,7 @@ def constant(name, forward, shape_rule, param_names, latex, sample):
             param_names=param_names,
             samples=lambda rng: [((), sample)],
             latex=latex,
+            index_form=index_form,
         )
     )
 
@@ -161,6 +175,7 @@ FULL = constant(
     ("value", "shape", "dtype"),
     r"\mathbf{{c}}",
     (2, (3, 4), np.dtype(np.float32)),
+    lambda entries, at, letters, value, shape, dtype: letters.constant(value),
 )
 ARANGE = constant(
     "arange",
@@ -169,6 +184,7 @@ ARANGE = constant(
     ("size", "dtype"),
     r"[0, 1, \ldots]",
     (5, np.dtype(np.int64)),
+    lambda entries, at, letters, size, dtype: Counted(at[0]),
 )
 EYE = constant(
     "eye",
@@ -177,6 +193,7 @@ EYE = constant(
     ("size", "dtype"),
     "I",
     (3, np.dtype(np.float64)),
+    lambda entries, at, letters, size, dtype: Delta(*at),
 )
 SIZE = constant(
     "size",
@@ -185,14 +202,16 @@ SIZE = constant(
     ("expression", "dtype"),
     "n",
     (5, np.dtype(np.int64)),
+    lambda entries, at, letters, expression, dtype: letters.size_form(expression),
 )
 
 
 def full_like(x, value, dtype=None, shape=None):
-    """An array of one value in the shape of `x`; a constant, nothing flows through it."""
+    """An array of one value in the shape of `x`; nothing flows through it, but the function that asked may write into it."""
     shape = x.shape if shape is None else tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     dtype = np.dtype(dtype or x.dtype)
-    if any(type(dim) is not int for dim in shape):
+    value = value.item() if isinstance(value, np.ndarray) else value
+    if any(type(dim) is not int for dim in shape) or (isinstance(x, Recorder) and x.trace.step is None):
         return x.trace.record(FULL, (), (value, shape, dtype))
     return np.full(shape, value, dtype=dtype)
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.errors import ShapeError, UnsupportedError
-from chainrule.primitive import Primitive, apply, handles, linear
+from chainrule.index_form import Counted, Entry, moved
+from chainrule.primitive import Primitive, apply, linear
 from chainrule.primitives.shaping import EXPAND_DIMS
 from chainrule.pytree import Recorder
 from chainrule.shapes import Guard, SizeExpr, broadcast_shapes, hint_of
@@ -184,6 +185,51 @@ def _samples(rng):
     ]
 
 
+def _index_entry(entries, at, letters, template):
+    """`x[index]`: an integer is a position, a slice moves one, and an array of positions stands for what it says."""
+    x, *arrays = entries
+    taken = sum(1 for item in template if item is not None and item is not Ellipsis)
+    items = _spelled_out(template, len(x.sizes) - taken)
+    depth = max((len(array.sizes) for array in arrays), default=0)
+    lead = arrays_lead(template)
+    common = at[:depth] if lead else None
+    rest: list = list(at[depth:] if lead else at)
+    inner: list = []
+    for item in items:
+        if item is None:
+            rest.pop(0)
+            continue
+        size = x.sizes[len(inner)]
+        if type(item) is tuple and item[0] == SLICE:
+            inner.append(_in_slice(rest.pop(0), size, letters, *item[1:]))
+        elif not _is_array(item):
+            place = letters.number(item)
+            if common is None and arrays:  # among arrays an integer is one, too
+                common, rest = rest[:depth], rest[depth:]
+            inner.append(place if place >= 0 else letters.number(size) + place)
+        else:
+            if common is None:
+                common, rest = rest[:depth], rest[depth:]
+            array = arrays[item[1]]
+            own = common[depth - len(array.sizes) :]
+            label = array(*(0 if n == 1 else p for n, p in zip(array.sizes, own, strict=True)))
+            if isinstance(label, Counted):
+                label = label.position
+            elif not isinstance(label, Entry):
+                return None
+            inner.append(label)
+    return x(*inner)
+
+
+def _in_slice(position, size, letters, start, stop, step):
+    if start is None and step in (None, 1):
+        return position
+    first, _, stride = slice(*(None if v is None else letters.number(v) for v in (start, stop, step))).indices(
+        letters.number(size)
+    )
+    return moved(position, stride, first)
+
+
 INDEX = linear(
     "index",
     _pick,
@@ -192,6 +238,7 @@ INDEX = linear(
     param_names=("index",),
     samples=_samples,
     latex="{0}_{{\\text{{index}}}}",
+    index_form=_index_entry,
 )
 INDEX_ADD: Primitive = linear(
     "index_add",
@@ -220,17 +267,6 @@ def index(x, key):
     if None in template and all(item is None or item == FULL_SLICE for item in template):
         return apply(EXPAND_DIMS, x, params=(tuple(axis for axis, item in enumerate(template) if item is None),))
     return apply(INDEX, x, *arrays, params=(template,))
-
-
-@handles(np.take)
-def take(x, indices, axis=None, out=None, mode="raise"):
-    """`np.take`: entries by number along an axis."""
-    if out is not None or mode != "raise":
-        raise UnsupportedError("np.take(..., out=, mode=) is not supported; index with integers in range")
-    x = x if isinstance(x, Recorder) else np.asarray(x)
-    if axis is None or x.ndim == 0:
-        x, axis = x.reshape((-1,)), 0
-    return index(x, (slice(None),) * (axis % x.ndim) + (indices,))
 
 
 FAMILY = (INDEX, INDEX_ADD)

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from chainrule.errors import ShapeError
+from chainrule.index_form import Times, Total
 from chainrule.primitive import UFUNCS, apply, handles, linear, ufunc_dtype, weak_type
 from chainrule.pytree import Recorder
 from chainrule.shapes import broadcast_shapes, hint_of, same_dim
@@ -69,6 +70,18 @@ def _samples(rng):
     ]
 
 
+def _matmul_entry(entries, at, letters):
+    """sum_k a[..., i, k] b[..., k, j]; a vector has no i or j, and what both stacks share stands before."""
+    a, b = entries
+    k = letters.new(a.sizes[-1])
+    stack = max(len(a.sizes), len(b.sizes)) - 2
+    rows = at[: len(a.sizes) - 1]
+    column = at[len(at) - 1 :] if len(b.sizes) > 1 else ()
+    before = at[stack - (len(b.sizes) - 2) : stack] if len(b.sizes) > 2 else ()
+    product = Times((a(*rows, k), b(*before, k, *column)))
+    return product if k == 0 else Total((k,), product)
+
+
 MATMUL = linear(
     "matmul",
     np.matmul,
@@ -78,6 +91,7 @@ MATMUL = linear(
     converts_from=0,
     samples=_samples,
     latex="{0} {1}",
+    index_form=_matmul_entry,
 )
 
 
@@ -107,6 +121,8 @@ def dot(a, b, out=None):
     """`np.dot`: matmul up to matrices; above, the last axis of a with the last but one of b."""
     if out is not None:
         raise ShapeError("np.dot(..., out=) writes into an array; write y = np.dot(a, b)")
+    # Python's numbers are as strong as arrays here: np.dot(x, 2.0) of float32 is float64
+    a, b = (np.asarray(x)[()] if type(x) in (list, tuple, int, float, bool) else x for x in (a, b))
     ndim_a, ndim_b = (x.ndim if hasattr(x, "ndim") else np.ndim(x) for x in (a, b))
     if ndim_a == 0 or ndim_b == 0:
         return a * b
@@ -145,6 +161,7 @@ TRANSPOSE = linear(
         ((rng.standard_normal((2, 3, 4)),), ((2, 0, 1),)),
     ],
     latex="{0}^T",
+    index_form=lambda entries, at, letters, axes: entries[0](*(at[place] for place in inverse_axes(axes))),
 )
 
 

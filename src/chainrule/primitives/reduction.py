@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from chainrule.errors import UnsupportedError
+from chainrule.index_form import Largest, SizeOf, Times, Total, over
 from chainrule.primitive import apply, general, handles, linear
 from chainrule.pytree import Recorder
 from chainrule.shapes import normalize_axes
@@ -32,11 +33,31 @@ def _samples(rng):
 
 
 def _sum_dtype(x, axes, keepdims):
+    if x.dtype.kind == "u":
+        return np.dtype(np.uint64)
     return np.dtype(np.int64) if x.dtype.kind in "bi" else x.dtype
 
 
 def _mean_dtype(x, axes, keepdims):
     return x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
+
+
+def _along(entries, at, letters, axes, keepdims):
+    """The operand's entry with new letters along the axes that are reduced, and these letters."""
+    sizes = entries[0].sizes
+    rest = iter(position for axis, position in enumerate(at) if not keepdims or axis not in axes)
+    inner = [letters.new(sizes[axis]) if axis in axes else next(rest) for axis in range(len(sizes))]
+    return entries[0](*inner), tuple(inner[axis] for axis in axes if sizes[axis] != 1)
+
+
+def _sum_entry(entries, at, letters, axes, keepdims):
+    body, summed = _along(entries, at, letters, axes, keepdims)
+    return Total(summed, body) if summed else body
+
+
+def _mean_entry(entries, at, letters, axes, keepdims):
+    body, summed = _along(entries, at, letters, axes, keepdims)
+    return over(Total(summed, body), Times(tuple(SizeOf(index.size) for index in summed))) if summed else body
 
 
 SUM = linear(
@@ -48,6 +69,7 @@ SUM = linear(
     param_names=("axis", "keepdims"),
     samples=_samples,
     latex=r"\sum {0}",
+    index_form=_sum_entry,
 )
 MEAN = linear(
     "mean",
@@ -58,6 +80,7 @@ MEAN = linear(
     param_names=("axis", "keepdims"),
     samples=_samples,
     latex=r"\operatorname{{mean}} {0}",
+    index_form=_mean_entry,
 )
 
 
@@ -68,6 +91,10 @@ def _winners(x, y, axes, keepdims):
 
 
 def _extremum(name, ufunc):
+    def index_form(entries, at, letters, axes, keepdims):
+        body, chosen = _along(entries, at, letters, axes, keepdims)
+        return Largest(chosen, body, name == "min") if chosen else body
+
     return general(
         name,
         lambda x, axes, keepdims: ufunc.reduce(x, axis=axes, keepdims=keepdims),
@@ -80,6 +107,7 @@ def _extremum(name, ufunc):
         samples=_samples,
         kinks="two largest entries equal",
         latex=rf"\{name} {{0}}",
+        index_form=index_form,
     )
 
 
@@ -118,13 +146,33 @@ def _reduce(primitive, function):
         name = f"np.{primitive.name}"
         if out is not None:
             raise UnsupportedError(f"{name}(..., out=) writes into an array; write y = {name}(x, axis=...)")
-        if initial is not _MISSING or where is not _MISSING:
-            raise UnsupportedError(f"{name}(..., initial=, where=) is not supported; mask with np.where first")
+        x = x if hasattr(x, "ndim") else np.asarray(x)
+        if initial is not _MISSING or (where is not _MISSING and where is not True):
+            return _of_some(function, x, axis, dtype, keepdims, initial, where)
         if dtype is not None and np.dtype(dtype) != x.dtype:
             raise UnsupportedError(f"{name}(..., dtype={dtype}): convert with .astype first")
         return reduce(primitive, x, axis, keepdims is not _MISSING and bool(keepdims))
 
     return handler
+
+
+def _of_some(function, x, axis, dtype, keepdims, initial, where):
+    """Entries that `where` leaves out count as the neutral element; `initial` is one more entry."""
+    name = function.__name__
+    is_sum = function is np.sum
+    if not is_sum and initial is _MISSING:
+        raise ValueError(f"np.{name}(..., where=) needs initial=, for nothing may be left")
+    if where is not _MISSING and where is not True:
+        x = np.where(where, x, np.zeros_like(x) if is_sum else initial)
+    own = x.dtype if not is_sum else _sum_dtype(x, None, None)
+    y = function(x, axis=axis, dtype=dtype, keepdims=keepdims) if is_sum else function(x, axis=axis, keepdims=keepdims)
+    if initial is _MISSING or initial is None:
+        return y
+    join = np.add if is_sum else np.maximum if function in (np.max, np.amax) else np.minimum
+    y = join(y, initial)
+    if y.dtype != own and own.kind != "f":
+        raise UnsupportedError(f"np.{name}(..., initial=) of {own} with a {y.dtype}: join it to the result by itself")
+    return y if y.dtype == own else y.astype(own)
 
 
 def reduce(primitive, x, axis, keepdims):
@@ -140,8 +188,15 @@ for _primitive, _function in ((SUM, np.sum), (MAX, np.max), (MIN, np.min), (MAX,
 
 @handles(np.mean)
 def _mean(x, axis=None, dtype=None, out=None, keepdims=_MISSING, *, where=_MISSING):
-    if out is not None or where is not _MISSING:
-        raise UnsupportedError("np.mean(..., out=, where=) is not supported; write the mean of np.where(...)")
+    if out is not None:
+        raise UnsupportedError("np.mean(..., out=) writes into an array; write y = np.mean(x, axis=...)")
+    x = x if hasattr(x, "ndim") else np.asarray(x)
+    if where is not _MISSING and where is not True:
+        counted = np.broadcast_to(where if hasattr(where, "ndim") else np.asarray(where), x.shape)
+        total = np.sum(np.where(counted, x, np.zeros_like(x)), axis=axis, keepdims=keepdims)
+        mean = total / np.sum(counted, axis=axis, keepdims=keepdims)
+        own = _mean_dtype(x, None, None)
+        return mean if mean.dtype == own else mean.astype(own)
     if dtype is not None and np.dtype(dtype) != x.dtype:
         raise UnsupportedError(f"np.mean(..., dtype={dtype}): convert with .astype first")
     return reduce(MEAN, x, axis, keepdims is not _MISSING and bool(keepdims))

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from chainrule.errors import ShapeError, UnsupportedError
+from chainrule.index_form import ZERO, Delta, Holds, Inside, Plus, Times, moved
 from chainrule.primitive import Primitive, apply, handles, linear, ufunc_dtype, weak_type
 from chainrule.shapes import Guard, SizeExpr, divide_exactly, hint_of, normalize_axes, same_dim, str_shape
 
@@ -71,6 +72,34 @@ def _reshaped(x, shape):
     return shape
 
 
+def _reshape_entry(entries, at, letters, shape):
+    """Axes that are split or merged: a position on the long axis is a mixed number of those on the short ones."""
+    old, new = entries[0].sizes, tuple(map(letters.size, shape))
+    inner: list = [0] * len(old)
+    long_axes, short_axes = [a for a, n in enumerate(old) if n != 1], [a for a, n in enumerate(new) if n != 1]
+    while long_axes or short_axes:
+        left, right = [long_axes.pop(0)] if long_axes else [], [short_axes.pop(0)] if short_axes else []
+        while not letters.same_count([old[a] for a in left], [new[a] for a in right]):
+            if letters.count([old[a] for a in left]) < letters.count([new[a] for a in right]):
+                if not long_axes:
+                    return None
+                left.append(long_axes.pop(0))
+            elif not short_axes:
+                return None
+            else:
+                right.append(short_axes.pop(0))
+        if len(left) == 1:
+            inner[left[0]] = letters.joined([at[a] for a in right], [new[a] for a in right])
+        elif len(right) == 1:
+            for axis, position in zip(left, letters.split(at[right[0]], [old[a] for a in left]), strict=True):
+                inner[axis] = position
+        else:
+            return None
+        if any(inner[axis] is None for axis in left):
+            return None
+    return entries[0](*inner)
+
+
 RESHAPE = linear(
     "reshape",
     np.reshape,
@@ -79,6 +108,7 @@ RESHAPE = linear(
     param_names=("shape",),
     samples=lambda rng: [((rng.standard_normal((3, 4)),), ((2, 6),)), ((rng.standard_normal((3,)),), ((3, 1),))],
     latex=r"\operatorname{{reshape}} {0}",
+    index_form=_reshape_entry,
 )
 
 
@@ -109,6 +139,7 @@ EXPAND_DIMS = linear(
     param_names=("axis",),
     samples=lambda rng: [((rng.standard_normal((3, 4)),), ((0,),)), ((rng.standard_normal((3,)),), ((0, 2),))],
     latex="{0}",
+    index_form=lambda entries, at, letters, axes: entries[0](*(p for axis, p in enumerate(at) if axis not in axes)),
 )
 
 
@@ -120,6 +151,11 @@ def expand_dims(x, axis):
     return apply(EXPAND_DIMS, x, params=(axes,)) if axes else x
 
 
+def _squeeze_entry(entries, at, letters, axes):
+    rest = iter(at)
+    return entries[0](*(0 if axis in axes else next(rest) for axis in range(len(entries[0].sizes))))
+
+
 SQUEEZE = linear(
     "squeeze",
     np.squeeze,
@@ -128,6 +164,7 @@ SQUEEZE = linear(
     param_names=("axis",),
     samples=lambda rng: [((rng.standard_normal((3, 1, 4, 1)),), ((1, 3),))],
     latex="{0}",
+    index_form=_squeeze_entry,
 )
 
 
@@ -188,6 +225,13 @@ def _broadcast_shape(x, shape):
     return shape
 
 
+def _broadcast_entry(entries, at, letters, shape):
+    """The operand's own axes are the last ones, and one of size 1 has a single position."""
+    sizes = entries[0].sizes
+    own = at[len(at) - len(sizes) :]
+    return entries[0](*(0 if size == 1 else position for size, position in zip(sizes, own, strict=True)))
+
+
 BROADCAST_TO = linear(
     "broadcast_to",
     np.broadcast_to,
@@ -201,6 +245,7 @@ BROADCAST_TO = linear(
         ((np.float64(rng.standard_normal()),), ((3, 2),)),
     ],
     latex="{0}",
+    index_form=_broadcast_entry,
 )
 
 
@@ -213,6 +258,13 @@ def broadcast_to(x, shape, subok=False):
 
 def _convert(x, dtype):
     return np.asarray(x).astype(dtype)[()] if np.ndim(x) == 0 else x.astype(dtype, copy=False)
+
+
+def _convert_entry(entries, at, letters, dtype):
+    if dtype.kind == "b":
+        return Holds("!=", entries[0](*at), ZERO)
+    whole = entries[0].dtype.kind in "iub"
+    return entries[0](*at) if dtype.kind == "f" or whole else None  # what is cut off has no sign
 
 
 CONVERT: Primitive = linear(
@@ -230,6 +282,7 @@ CONVERT: Primitive = linear(
         ((rng.standard_normal((3, 4)) > 0,), (np.dtype(np.float64),)),
     ],
     latex="{0}",
+    index_form=_convert_entry,
 )
 
 
@@ -277,7 +330,7 @@ def _common_dtype(*operands_and_axis):
     return dtype
 
 
-def _joining(name, forward, rule, shape_rule, samples):
+def _joining(name, forward, rule, shape_rule, samples, index_form):
     def tangent(tangents, operands, y, params):
         return apply(primitive, *_zeros_for_missing(tangents, operands), params=params)
 
@@ -293,9 +346,30 @@ def _joining(name, forward, rule, shape_rule, samples):
         param_names=("axis",),
         samples=samples,
         latex=rf"\operatorname{{{{{name}}}}}",
+        index_form=index_form,
     )
     primitive.kind = "general"  # its jvp fills the operands that do not move with zeros
     return primitive
+
+
+def _concatenate_entry(entries, at, letters, axis):
+    """Each part where its own positions are, and nothing elsewhere."""
+    start, terms = 0, []
+    for entry in entries:
+        position = moved(at[axis], offset=-start)
+        size = letters.number(entry.sizes[axis])
+        own = 0 if size == 1 else position
+        inside = Delta(position, 0) if size == 1 else Inside(position, entry.sizes[axis])
+        terms.append(Times((inside, entry(*at[:axis], own, *at[axis + 1 :]))))
+        start += size
+    return Plus(tuple(terms))
+
+
+def _stack_entry(entries, at, letters, axis):
+    if isinstance(at[axis], int):
+        return entries[at[axis]](*at[:axis], *at[axis + 1 :])
+    rest = (*at[:axis], *at[axis + 1 :])
+    return Plus(tuple(Times((Delta(at[axis], place), entry(*rest))) for place, entry in enumerate(entries)))
 
 
 CONCATENATE = _joining(
@@ -304,6 +378,7 @@ CONCATENATE = _joining(
     _slice_of,
     _joined_shape,
     lambda rng: [((rng.standard_normal((2, 3)), rng.standard_normal((2, 4))), (1,))],
+    _concatenate_entry,
 )
 
 
@@ -322,6 +397,7 @@ STACK = _joining(
     lambda index, y_bar, operands, params: y_bar[(slice(None),) * params[0] + (index,)],
     _stacked_shape,
     lambda rng: [((rng.standard_normal((2, 3)), rng.standard_normal((2, 3))), (1,))],
+    _stack_entry,
 )
 
 

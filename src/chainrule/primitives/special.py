@@ -16,6 +16,7 @@ import math
 
 import numpy as np
 
+from chainrule.index_form import function
 from chainrule.primitive import apply, elementwise
 
 TWO_BY_ROOT_PI = 2 / math.sqrt(math.pi)
@@ -81,6 +82,7 @@ SIGMOID = elementwise(
     complex_step="no",
     latex=r"\sigma({0})",
     helper="chainrule.primitives.special:sigmoid",
+    entry=function("sigmoid"),
 )
 SOFTPLUS = elementwise(
     softplus,
@@ -89,6 +91,7 @@ SOFTPLUS = elementwise(
     complex_step="no",
     latex=r"\operatorname{{softplus}}({0})",
     helper="chainrule.primitives.special:softplus",
+    entry=function("softplus"),
 )
 ERF = elementwise(
     erf,
@@ -97,6 +100,7 @@ ERF = elementwise(
     complex_step="no",
     latex=r"\operatorname{{erf}}({0})",
     helper="chainrule.primitives.special:erf",
+    entry=function("erf"),
 )
 ERFC = elementwise(
     erfc,
@@ -105,6 +109,7 @@ ERFC = elementwise(
     complex_step="no",
     latex=r"\operatorname{{erfc}}({0})",
     helper="chainrule.primitives.special:erfc",
+    entry=function("erfc"),
 )
 
 FAMILY = (SIGMOID, SOFTPLUS, ERF, ERFC)
