@@ -268,8 +268,8 @@ def test_integers_that_are_named_are_refused_with_their_path():
 
 
 def test_what_cannot_be_traced_says_so():
-    with pytest.raises(UnsupportedError, match="sort"):
-        cr.check(lambda x: np.sum(np.sort(x)), np.ones(2))
+    with pytest.raises(UnsupportedError, match="i0"):
+        cr.check(lambda x: np.sum(np.i0(x)), np.ones(2))
     with pytest.raises(ChainruleError):
         cr.check(lambda x: np.sum(x), np.ma.masked_array([1.0, 2.0], [True, False]))
 

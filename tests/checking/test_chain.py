@@ -42,7 +42,8 @@ def _smooth_rules():
             continue
         for place, rule in enumerate(primitive.rules[: len(operands)]):
             floating = isinstance(operands[place], np.ndarray) and operands[place].dtype.kind == "f"
-            if rule is not None and floating:
+            counts = (primitive.name, place) != ("heaviside", 1)  # it is read at 0 only, where no sample is
+            if rule is not None and floating and counts:
                 yield pytest.param(primitive, place, operands, params, id=f"{primitive.name}-{place}")
 
 

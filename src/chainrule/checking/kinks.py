@@ -11,28 +11,18 @@ What Python decides by (`if x > 0:`) is recorded as a comparison like any other,
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.checking.replay import operands_of, pull_back, reached_by, replay
+from chainrule.checking.switching import EXTREME, LEVELS, PAIRS
 from chainrule.graphs import Equation, Graph, Origin
-from chainrule.primitive import Primitive
-from chainrule.primitives.arithmetic import ABS, CLIP, MAXIMUM, MINIMUM, SIGN
-from chainrule.primitives.comparison import COMPARISONS, WHERE
-from chainrule.primitives.reduction import ARGMAX, ARGMIN, MAX, MIN, spread
+from chainrule.primitives.comparison import WHERE
+from chainrule.primitives.reduction import spread
 from chainrule.primitives.shaping import CONVERT
-
-Pair = tuple[Any, Any]  # what is compared: the sign of the first minus the second decides
-
-PAIRS: dict[Primitive, Callable[..., list[Pair]]] = {
-    **dict.fromkeys((MAXIMUM, MINIMUM, *COMPARISONS), lambda a, b, *_: [(a, b)]),
-    **dict.fromkeys((ABS, SIGN), lambda x: [(x, 0.0)]),
-    CLIP: lambda x, low, high: [(x, low), (x, high)],
-}
-EXTREME = {MAX: MAX, ARGMAX: MAX, MIN: MIN, ARGMIN: MIN}
 
 
 @dataclass(frozen=True)
@@ -41,8 +31,8 @@ class Side:
 
     Attributes
     ----------
-    sides : ndarray of int8
-        The sign of each switching quantity; for a maximum over axes, 1 at each winner.
+    sides : ndarray
+        The sign of each switching quantity; for a maximum over axes, 1 at each winner; else the whole number that decides.
     touching : ndarray of bool
         Where the quantity is 0, or the winner shares its row.
     """
@@ -163,7 +153,7 @@ def switches(graph: Graph, equation: Equation) -> bool:
         return _is_float(graph, equation, 0) and graph.variables[equation.output].dtype.kind != "f"
     if equation.primitive is WHERE:
         return _is_float(graph, equation, 0)
-    if equation.primitive in PAIRS or equation.primitive in EXTREME:
+    if equation.primitive in PAIRS or equation.primitive in EXTREME or equation.primitive in LEVELS:
         return any(_is_float(graph, equation, k) for k in range(len(equation.inputs)))
     return False
 
@@ -189,6 +179,9 @@ def sides_of(graph: Graph, equation: Equation, values: Sequence[Any]) -> list[Si
         return [
             Side(np.asarray(np.sign(operands[0]) * (1 + np.abs(whole) % 2), np.int8), np.asarray(operands[0] == whole))
         ]
+    if primitive in LEVELS:
+        level, touching = LEVELS[primitive](*map(np.real, operands), *equation.params)
+        return [Side(np.asarray(level), np.asarray(touching))]
     pairs = [(operands[0], 0.0)] if primitive is WHERE else PAIRS[primitive](*operands, *equation.params)
     found = []
     for left, right in pairs:
