@@ -16,11 +16,11 @@ import numpy as np
 from chainrule.arguments import function_name, parameter_identifiers, parameter_names, take_apart
 from chainrule.captures import Captures
 from chainrule.emit.numba_function import emit_function
-from chainrule.emit.program import helper_names, number_names
 from chainrule.emit.to_numpy import Signature, emit_numpy
 from chainrule.errors import ArgumentError, DtypeError
 from chainrule.graphs import Graph
 from chainrule.primitives.reduction import MEAN, SUM
+from chainrule.program import helper_names, number_names
 from chainrule.pytree import LEAF, Recorder, flatten, unflatten
 from chainrule.run import load_source
 from chainrule.shapes import SizeExpr
@@ -210,10 +210,18 @@ def _name_batch(graph: Graph) -> None:
                 continue
             dims = [scope.resolve(graph.variables[source].shape[axis]) for axis in equation.params[0]]
             symbols = [dim.symbol for dim in dims if isinstance(dim, SizeExpr) and dim.symbol is not None]
+            symbols.sort(key=lambda symbol: _readers(graph, symbol))  # classes are an axis of weights and biases, too
             if symbols and not graph.variables[equation.output].shape:
                 if "N" not in {v.name for v in graph.variables} | set(scope.names.values()):
                     scope.names.setdefault(symbols[0], "N")
                 return
+
+
+def _readers(graph: Graph, symbol: int) -> int:
+    """How many arguments have an axis of that size."""
+    scope = graph.scope
+    shapes = [[scope.resolve(d) for d in graph.variables[n].shape] for n in graph.inputs]  # type: ignore[union-attr]
+    return sum(any(isinstance(d, SizeExpr) and d.symbol == symbol for d in shape) for shape in shapes)
 
 
 def source(function: Callable, *args: Any, target: str = "numpy", **kwargs: Any) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `chainrule train`, `check`, `check-backward`, `bench` and `info`; one file for each command, and no mathematics here.
+"""The command line: `chainrule train`, `check`, `check-backward`, `derive`, `bench` and `info`; one file for each command, and no mathematics here.
 
 The one idea: `main` is the border. A command either returns an exit code or raises; whatever it raises becomes one line
 on stderr, never a stack of ours.
@@ -22,6 +22,7 @@ from cyclopts import App, CycloptsError
 from chainrule.cli.bench_command import bench
 from chainrule.cli.check_backward_command import check_backward
 from chainrule.cli.check_command import check
+from chainrule.cli.derive_command import derive
 from chainrule.cli.info_command import info, version
 from chainrule.cli.train_command import train
 from chainrule.errors import ChainruleError, GraphError
@@ -41,6 +42,7 @@ app = App(
 app.command(train)
 app.command(check)
 app.command(check_backward)
+app.command(derive)
 app.command(bench)
 app.command(info)
 

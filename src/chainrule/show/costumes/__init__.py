@@ -1,0 +1,1 @@
+"""Costumes: formulas set in type once, as boxes, and a document as text, LaTeX, Markdown or HTML."""

@@ -1,0 +1,1 @@
+"""Pictures as SVG that needs no other program: graphs, paths, networks, Jacobians."""
