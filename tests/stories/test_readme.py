@@ -43,6 +43,19 @@ def test_the_first_program_prints_the_second_block(tmp_path):
         np.testing.assert_allclose(got, one, rtol=1e-12, atol=1e-15)
 
 
+def test_the_derivation_is_what_it_shows(tmp_path):
+    scope = arguments()
+    path = tmp_path / "readme.py"
+    path.write_text(BLOCKS[0] + BLOCKS[2], encoding="utf-8")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(path.read_text(encoding="utf-8"), path, "exec"), scope)
+    shown = re.search(r"```text\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[1]
+    said = " ".join(printed.getvalue().split())
+    for part in re.split(r"  +|\n", shown.strip()):
+        assert part.strip() in said, part
+
+
 def test_the_other_programs_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     scope = arguments()
@@ -50,8 +63,8 @@ def test_the_other_programs_run(tmp_path, monkeypatch):
         exec(BLOCKS[0], scope)
         data = np.random.default_rng(1)
         training = {"cr": cr, "X": data.standard_normal((200, 64)), "y": data.integers(0, 10, 200)}
-        exec(BLOCKS[2], training)
-        exec(BLOCKS[3], scope)
+        exec(BLOCKS[3], training)
+        exec(BLOCKS[4], scope)
     assert (tmp_path / "digits.safetensors").exists()
     assert scope["dW1"].shape == (784, 256)
     assert scope["step"](*arguments().values())[0] > 0
