@@ -17,9 +17,12 @@ from chainrule import errors
 
 if TYPE_CHECKING:
     from chainrule import nn, optim, testing
+    from chainrule.blaming import blame
     from chainrule.checkpointing import checkpoint
     from chainrule.compilation import source
+    from chainrule.deriving import derive, explain
     from chainrule.diagnosing import check_backward, check_formula
+    from chainrule.drawing import draw
     from chainrule.footprint import memory
     from chainrule.jitting import jit
     from chainrule.per_sample import per_sample_grad
@@ -38,6 +41,9 @@ _HOMES = {
     "testing": "testing",
     "check": "proving",
     **dict.fromkeys(("check_backward", "check_formula"), "diagnosing"),
+    **dict.fromkeys(("derive", "explain"), "deriving"),
+    "draw": "drawing",
+    "blame": "blaming",
     "source": "compilation",
     "jit": "jitting",
     "checkpoint": "checkpointing",
@@ -50,11 +56,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "blame",
     "check",
     "check_backward",
     "check_formula",
     "checkpoint",
+    "derive",
+    "draw",
     "errors",
+    "explain",
     "fit",
     "grad",
     "graph",

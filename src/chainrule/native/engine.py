@@ -37,7 +37,9 @@ COMPILE_START = 3.0  # seconds
 COMPILE_EQUATION = 0.06
 
 THREADING_FLOPS = 4e5  # below so many a step, barriers and less fusion cost more than a second thread gains
-SMALL_FLOPS = 5e6  # below so many, more than two threads gain nothing, nor does it to hand out their work piece by piece
+SMALL_FLOPS = (
+    5e6  # below so many, more than two threads gain nothing, nor does it to hand out their work piece by piece
+)
 MOST_THREADS = 8
 
 
