@@ -149,6 +149,13 @@ def test_shapes_that_do_not_fit_are_said_with_the_line():
         gradient(lambda x: np.sum(x.reshape(2, -1)))
     with pytest.raises(ShapeError, match="out of bounds"):
         gradient(lambda x: np.sum(x, axis=1))
+    for out_of_bounds in (
+        lambda x: np.concatenate([x, x], axis=3),
+        lambda x: np.stack([x, x], axis=-3),
+        lambda x: np.transpose(x.reshape(1, 3), (0, 3)),
+    ):
+        with pytest.raises(ShapeError, match="out of bounds"):
+            gradient(lambda x, f=out_of_bounds: np.sum(f(x)))
 
 
 # -- leaks and threads -------------------------------------------------------------------------------------------------

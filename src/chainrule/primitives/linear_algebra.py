@@ -15,7 +15,7 @@ from chainrule.errors import ShapeError
 from chainrule.index_form import Times, Total
 from chainrule.primitive import UFUNCS, apply, handles, linear, ufunc_dtype, weak_type
 from chainrule.pytree import Recorder
-from chainrule.shapes import broadcast_shapes, hint_of, same_dim
+from chainrule.shapes import broadcast_shapes, hint_of, normalize_axes, same_dim
 
 
 def matmul_shape(a, b):
@@ -170,7 +170,7 @@ def transpose(x, axes=None):
     """`np.transpose`: all axes reversed, or as given."""
     if axes is None:
         axes = tuple(reversed(range(x.ndim)))
-    axes = tuple(int(axis) % x.ndim for axis in axes)
+    axes = tuple(axis for one in axes for axis in normalize_axes(int(one), x.ndim))
     if sorted(axes) != list(range(x.ndim)):
         raise ShapeError(f"axes {axes} do not fit an array with {x.ndim} axes")
     return x if axes == tuple(range(x.ndim)) else apply(TRANSPOSE, x, params=(axes,))

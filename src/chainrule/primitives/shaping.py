@@ -411,7 +411,7 @@ def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind")
         arrays, axis = [reshape(x, (-1,)) for x in arrays], 0
     if arrays[0].ndim == 0:
         raise ShapeError("np.concatenate needs arrays with an axis; use np.stack for scalars")
-    return apply(CONCATENATE, *arrays, params=(int(axis) % arrays[0].ndim,))
+    return apply(CONCATENATE, *arrays, params=normalize_axes(int(axis), arrays[0].ndim))
 
 
 @handles(np.stack)
@@ -420,7 +420,7 @@ def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
     if out is not None or dtype is not None:
         raise UnsupportedError("np.stack(..., out=, dtype=) is not supported")
     arrays = [x if hasattr(x, "ndim") else np.asarray(x) for x in arrays]
-    return apply(STACK, *arrays, params=(int(axis) % (arrays[0].ndim + 1),))
+    return apply(STACK, *arrays, params=normalize_axes(int(axis), arrays[0].ndim + 1))
 
 
 FAMILY = (RESHAPE, EXPAND_DIMS, SQUEEZE, BROADCAST_TO, CONVERT, CONCATENATE, STACK)
