@@ -165,7 +165,7 @@ def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | N
     numbers = iter(graph.inputs)
     leaf_numbers = [next(numbers) if leaf is _STAGED else None for group in call.leaves for leaf in group]
     return Compiled(
-        identifier(name or function_name(function)),
+        _name_beside(helper_names(graph), identifier(name or function_name(function))),
         graph,
         parameters,
         constants,
@@ -179,6 +179,11 @@ def compile_call(function: Callable, args: tuple, kwargs: dict, *, name: str | N
         staged.holds,
         captures,
     )
+
+
+def _name_beside(helpers: set[str], name: str) -> str:
+    """The function's name, unless the module defines a helper of that name: `erf_`."""
+    return f"{name}_" if name in helpers else name
 
 
 def is_staged(leaf: Any) -> bool:

@@ -296,3 +296,12 @@ def test_a_plain_table_indexed_by_traced_labels_is_refused():
 
     text = cr.source(looked_up, y, np.ones(2))
     assert load(text, "f")(y, np.ones(2), table=table) == pytest.approx(np.sum(table[y]))
+
+
+def test_a_function_that_is_called_like_a_helper_gets_another_name():
+    def softplus(x):
+        return np.sum(cr.nn.softplus(x))
+
+    x = np.array([0.5, -1.0])
+    assert "def softplus_(" in cr.source(softplus, x)
+    assert cr.jit(softplus)(x) == softplus(x)
