@@ -322,3 +322,9 @@ def test_a_stable_softplus_by_hand_has_no_kink(softplus):
     want = cr.nn.sigmoid(z)
     np.testing.assert_allclose(cr.grad(lambda z: np.sum(softplus(z)))(z), want, rtol=1e-15)
     np.testing.assert_allclose(cr.jit(cr.grad(lambda z: np.sum(softplus(z))))(z), want, rtol=1e-15)
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, np.float64(0)])
+def test_division_by_a_zero_that_is_written_out_is_infinite_as_in_numpy(zero):
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(cr.grad(lambda x: np.sum(x / zero))(np.ones(2)), [np.inf, np.inf])
