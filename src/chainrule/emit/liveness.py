@@ -51,7 +51,10 @@ IN_PLACE = {  # where NumPy writes the result into an operand without a name, if
     arithmetic.NEGATIVE: (0,),
 }
 LARGE = 256 * 1024
-HELPER_ARRAYS = {"sigmoid": 2, "softplus": 2, "erf": 4, "erfc": 6}  # what they hold besides their result; measured
+HELPER_ARRAYS = {  # what they hold besides their result; measured
+    "sigmoid": 2, "softplus": 2, "erf": 4, "erfc": 6, "erfcx": 8, "gammaln": 13, "polygamma": 11, "sinc_derivative": 10,
+    "normal_quantile": 13, "logit": 4, "xlogy": 1, "xlog1py": 1, "rel_entr": 8,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
