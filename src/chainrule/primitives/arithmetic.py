@@ -60,6 +60,8 @@ MULTIPLY = elementwise(
     latex=r"{0} \odot {1}",
     entry=lambda a, b: Times((a, b)),
 )
+
+
 def _inverse(b):
     """1 / b, also of a 0 that is written as a number, where Python would raise and NumPy's quotient is infinite."""
     return math.copysign(math.inf, b) if type(b) in (int, float) and b == 0 else 1 / b
